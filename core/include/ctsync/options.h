@@ -20,11 +20,15 @@ enum cts_option_type {
 	CTS_OPT_INT,       /* min..max, both inclusive */
 	CTS_OPT_STRING,
 	CTS_OPT_CHOICE,    /* one word of choices */
-	CTS_OPT_PATH,      /* an absolute path, or "-" where the help says so */
+	CTS_OPT_PATH,      /* an absolute path, or one of the words in choices */
 	CTS_OPT_ADDRESS,   /* IPv4 or IPv6 address */
 	CTS_OPT_INTERFACE, /* name of a network interface, 1 to 15 bytes */
 	CTS_OPT_LIST,      /* list of strings; choices, if given, limit its words */
+	CTS_OPT_TYPE_MAX
 };
+
+/* A list whose items are checked as another type, e.g. of addresses. */
+#define CTS_OPT_LIST_OF(type_) (CTS_OPT_LIST | (uint32_t)(type_) << 8)
 
 enum cts_option_flags {
 	CTS_OPT_REQUIRED = 1 << 0,
@@ -40,13 +44,20 @@ struct cts_option {
 	int64_t min, max;          /* CTS_OPT_INT; both 0: no limits. CTS_OPT_LIST: max words, 0 = 65536 */
 	const char *choices;       /* words split by spaces, or NULL */
 	const char *help;          /* one line, no full stop */
-	void *reserved[2];
+	/*
+	 * What the row cannot say as data, or NULL: look at one value (each word
+	 * of a list) that is right so far. 0, or -1 with what is wrong and what
+	 * is allowed in why. Called when a file is checked, without an instance:
+	 * it must have no effect.
+	 */
+	int (*check)(const char *value, char *why, size_t size);
+	void *reserved;
 };
 
 /* The checked options of one config block; lives as long as the instance. */
 struct cts_options;
 
-/* Getters by name. Asking for a name that is not in the table is a mistake of
+/* Getters by name, for create(): they search the table. Asking for a name that is not in the table is a mistake of
  * the plugin and aborts. String getters return NULL when the option is neither
  * set nor has a default; the text is lent and lives as long as the options. */
 bool cts_options_bool(const struct cts_options *opt, const char *name);
