@@ -57,6 +57,7 @@ const char *cts_option_table_check(const struct cts_option *table)
 struct parse {
 	struct cts_options *opt;
 	struct cts_report *report;
+	const char *ignore;
 	bool failed;
 };
 
@@ -69,16 +70,28 @@ static void parse_error(struct parse *ps, const char *name, unsigned int line, c
 			 opt->subject, *opt->subject ? "." : "", name, why);
 }
 
+/* One more of the names that are allowed. */
+static void add_name(char *why, size_t size, const char *name, size_t len)
+{
+	size_t used = strlen(why);
+
+	snprintf(why + used, size - used, "%s%.*s", why[used - 1] == ' ' ? "" : ", ", (int)len,
+		 name);
+}
+
 static void parse_unknown(struct parse *ps, const char *name, unsigned int line)
 {
-	const struct cts_option *table = ps->opt->table;
-	char why[CTS_OPTION_WHY_MAX];
-	size_t len = (size_t)snprintf(why, sizeof(why), "unknown option, allowed: %s",
-				      ps->opt->n ? "" : "none");
+	char why[CTS_OPTION_WHY_MAX] = "unknown option, allowed: ";
 
-	for (size_t i = 0; i < ps->opt->n && len < sizeof(why); i++)
-		len += (size_t)snprintf(why + len, sizeof(why) - len, "%s%s", i ? ", " : "",
-					table[i].name);
+	for (const char *word = ps->ignore; word && *word; word += strspn(word, " ")) {
+		add_name(why, sizeof(why), word, strcspn(word, " "));
+		word += strcspn(word, " ");
+	}
+	for (size_t i = 0; i < ps->opt->n; i++)
+		add_name(why, sizeof(why), ps->opt->table[i].name,
+			 strlen(ps->opt->table[i].name));
+	if (!ps->ignore && !ps->opt->n)
+		add_name(why, sizeof(why), "none", 4);
 	parse_error(ps, name, line, why);
 }
 
@@ -270,7 +283,7 @@ struct cts_options *cts_options_parse(const struct cts_option *table, const conf
 				      const char *subject, const char *ignore,
 				      struct cts_report *report)
 {
-	struct parse ps = { .report = report };
+	struct parse ps = { .report = report, .ignore = ignore };
 	const char *file = group ? config_setting_source_file(group) : NULL;
 
 	if (!file && report)

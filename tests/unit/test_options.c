@@ -135,8 +135,8 @@ static void a_single_string_is_a_list_of_one(void **state)
 
 static void every_mistake_names_its_line_and_what_is_allowed(void **state)
 {
-	refuse("\nportt = 1;", "x.cfg:2: udp.portt: unknown option, allowed: on, port, big, even, "
-			       "text, mode, file, address, interface, peers, events\n");
+	refuse("\nportt = 1;", "x.cfg:2: udp.portt: unknown option, allowed: plugin, on, port, big, "
+			       "even, text, mode, file, address, interface, peers, events\n");
 	refuse("port = 0;", "x.cfg:1: udp.port: 0 is out of range, allowed: an integer from 1 to "
 			    "65535\n");
 	refuse("port = \"80\";", "x.cfg:1: udp.port: is a string, allowed: an integer from 1 to "
