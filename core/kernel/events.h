@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Kernel events as batches. Loss is counted exactly, our own writers' events are
- * filtered out in the kernel. */
+/*
+ * Kernel events as batches. Loss is counted exactly, our own writers' events are
+ * filtered out in the kernel. Facts and tests: doc/KERNEL.md.
+ */
 #ifndef CTS_KERNEL_EVENTS_H
 #define CTS_KERNEL_EVENTS_H
 
 #include <ctsync/event.h>
 #include <ctsync/filter.h>
 
-/* Where batches go; the batch is lent. */
+/* Where batches go; the batch is lent and holds at most CTS_BATCH_MAX events. */
 typedef void (*cts_batch_fn)(void *ctx, const struct cts_event *const *ev, size_t n);
 
 struct cts_events_conf {
 	unsigned int types;          /* bits 1 << CTS_EVENT_*; 0: all */
-	bool expectations;           /* join the expectation groups too */
-	size_t receive_buffer;       /* bytes as SO_RCVBUFFORCE is given half of it; 0: 256 MiB */
+	bool expectations;           /* join the expectation groups too: flow is NULL, raw is set */
+	bool no_flows;               /* ... and only those */
+	size_t receive_buffer;       /* ceiling in bytes of real memory (SO_RCVBUFFORCE is given
+				      * half of it); 0: 256 MiB */
 	bool reliable;               /* NETLINK_BROADCAST_ERROR */
 	const uint32_t *own_portids; /* whose events are dropped by BPF */
 	unsigned int n_own_portids;
@@ -22,22 +26,34 @@ struct cts_events_conf {
 
 struct cts_events;
 struct cts_events *cts_events_open(const struct cts_events_conf *conf);  /* NULL, errno */
-void cts_events_close(struct cts_events *src);
+void cts_events_close(struct cts_events *src);   /* takes NULL */
 int cts_events_fd(const struct cts_events *src);
 size_t cts_events_buffer_size(const struct cts_events *src);  /* what the kernel granted */
 
+/* Replace what BPF drops (filters were reloaded), without a gap. 0, or -1 and errno:
+ * the former program is still there. */
+int cts_events_set_filter(struct cts_events *src, const uint32_t *own_portids,
+			  unsigned int n_own_portids, const struct cts_push *push);
+
 /* One recvmmsg: decode what is there into one or more batches and hand them to
- * fn. Returns the number of events (0: nothing there), or -1 and errno. */
+ * fn. Returns the number of messages taken from the socket (0: nothing there), or
+ * -1 and errno. Never blocks. */
 int cts_events_read(struct cts_events *src, cts_batch_fn fn, void *ctx);
 
 /* Events lost since open(), read from SO_MEMINFO: exact. Call once a loop turn. */
 uint64_t cts_events_lost(struct cts_events *src);
 
-struct cts_events_stats { uint64_t received, malformed, unknown, batches; };
+struct cts_events_stats {
+	uint64_t received;    /* events handed on */
+	uint64_t malformed;   /* messages that could not be decoded */
+	uint64_t truncated;   /* longer than a slot: counted as lost too */
+	uint64_t unknown;     /* not from the kernel, or of a type that is not ours */
+	uint64_t batches;
+};
 void cts_events_get_stats(const struct cts_events *src, struct cts_events_stats *st);
 
 /* For filters' push-down (ctsync/filter.h declares the calls that fill it). */
 struct cts_push *cts_push_create(void);
-void cts_push_destroy(struct cts_push *push);
+void cts_push_destroy(struct cts_push *push);   /* takes NULL */
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The batched writer. Operations gather until 64 are there or flush() is called;
- * then one sendmsg, and the replies are read. restore() obeys the rules of
- * doc/ARCHITECTURE.md ("writing"): EEXIST, ENOENT, EOPNOTSUPP and EBUSY each get
- * their one second attempt, and every outcome has a class and a counter.
+ * The batched writer. Operations gather until a batch (64) is there or flush() is
+ * called; then one sendmsg, and the replies are read. CTS_OP_RESTORE obeys the
+ * rules of doc/KERNEL.md ("Writing"): EEXIST, ENOENT, EOPNOTSUPP and EBUSY each
+ * get their one second attempt, batched like everything else, and every outcome
+ * has a class and a counter. Operations on one key keep their order; others may
+ * overtake each other.
  */
 #ifndef CTS_KERNEL_WRITER_H
 #define CTS_KERNEL_WRITER_H
@@ -11,8 +13,8 @@
 #include <ctsync/flow.h>
 
 enum cts_write_class {
-	CTS_WRITE_CREATED,      /* new in the kernel */
-	CTS_WRITE_UPDATED,      /* was there, updated (or: update() done) */
+	CTS_WRITE_CREATED,      /* new in the kernel (add(): or updated, the kernel does not say) */
+	CTS_WRITE_UPDATED,      /* was there, updated (or: update(), get() done) */
 	CTS_WRITE_DELETED,
 	CTS_WRITE_ABSENT,       /* delete, update, get: no such entry */
 	CTS_WRITE_EXISTS,       /* create with EXCL only: was there already */
@@ -31,17 +33,19 @@ enum cts_write_op {
 	CTS_OP_CREATE,    /* what the caller says, NLM_F_CREATE | NLM_F_EXCL */
 	CTS_OP_ADD,       /* NLM_F_CREATE: update when there */
 	CTS_OP_UPDATE,    /* only when there */
-	CTS_OP_DELETE,    /* names tuple and zone */
-	CTS_OP_GET,       /* found(cookie, flow) with what the kernel has */
+	CTS_OP_DELETE,    /* names original tuple and zone, nothing else */
+	CTS_OP_GET,       /* found(cookie, flow) with what the kernel has; either direction */
 };
 
 struct cts_writer_conf {
 	unsigned int batch;          /* messages a batch; 0: 64; at most 128 */
 	bool collision_replace;      /* kernel.collision = "replace" */
 	bool tcp_window_tracking;    /* false: restore() sets BE_LIBERAL */
+	size_t receive_buffer;       /* for replies, bytes of real memory; 0: 1 MiB */
 	void *ctx;
 	/* One call for each operation, in no promised order, from within add() or
-	 * flush(). err: errno of the kernel's last answer, 0 on success. */
+	 * flush(). err: errno of the kernel's last answer, 0 on success. It must not
+	 * call the writer (EBUSY). May be NULL. */
 	void (*done)(void *ctx, uint64_t cookie, enum cts_write_class cls, int err);
 	/* Answer to CTS_OP_GET; flow is lent. done() follows with CTS_WRITE_UPDATED. */
 	void (*found)(void *ctx, uint64_t cookie, const struct cts_flow *flow);
@@ -49,13 +53,19 @@ struct cts_writer_conf {
 
 struct cts_writer;
 struct cts_writer *cts_writer_open(const struct cts_writer_conf *conf);  /* NULL, errno */
-void cts_writer_close(struct cts_writer *w);
+void cts_writer_close(struct cts_writer *w);   /* takes NULL; what was not flushed is dropped */
 uint32_t cts_writer_portid(const struct cts_writer *w);
-/* flow is copied (encoded) at once. 0, or -1 and errno. */
+/* flow is copied at once. 0, or -1 and errno: EINVAL, it has no original tuple or
+ * mixes families (nothing was queued); anything else, the socket failed and all
+ * that waited is reported as CTS_WRITE_FAILED. */
 int cts_writer_add(struct cts_writer *w, enum cts_write_op op, const struct cts_flow *flow,
 		   uint64_t cookie);
+/* Send what waits, second attempts included; returns when all is done. */
 int cts_writer_flush(struct cts_writer *w);
-/* Empty the kernel's table; family AF_UNSPEC: all. 0, or -1 and errno. */
+/* Operations that wait for flush(). */
+unsigned int cts_writer_pending(const struct cts_writer *w);
+/* Empty the kernel's table; family AF_UNSPEC: all, one message; else entry by
+ * entry, because older kernels ignore the family. 0, or -1 and errno. */
 int cts_writer_flush_table(struct cts_writer *w, int family);
 /* Counters by class since open(). */
 const uint64_t *cts_writer_counters(const struct cts_writer *w);

@@ -13,7 +13,14 @@ extern "C" {
  * What a filter may declare for the kernel's side: the core turns it into a BPF
  * program on the event socket. Only immutable fields; it must never refuse what
  * apply() accepts. Calls return 0, or -1 with errno ENOSPC (the declaration is
- * then dropped as a whole and apply() alone decides).
+ * then dropped as a whole and apply() alone decides) or EINVAL.
+ *
+ * protocols: bit n % 8 of byte n / 8 names protocol n; accept: only those that are
+ * named may pass, else they must not. Each call narrows down what is left.
+ * network: an entry lies in it when its original source or its reply source (the
+ * real destination) does. It is refused when it lies in a network that is not
+ * accepted, or when accepted ones of its family were declared, by whomever, and it
+ * lies in none of them. At most 64 networks in all, tested one by one.
  */
 struct cts_push;
 int cts_push_protocols(struct cts_push *push, const uint8_t bitmap[32], bool accept);

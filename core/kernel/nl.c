@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sockets and requests shared by the readers and the writer. */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+#include <ctsync/log.h>
+
+#include "core/kernel/nl.h"
+
+struct mnl_socket *cts_nl_open(void)
+{
+	struct mnl_socket *nl;
+	int saved;
+
+	nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!nl)
+		return NULL;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		saved = errno;
+		mnl_socket_close(nl);
+		errno = saved;
+		return NULL;
+	}
+	return nl;
+}
+
+struct nlmsghdr *cts_nl_request(void *buf, uint16_t type, uint16_t flags, uint8_t family,
+				uint32_t seq)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nlh->nlmsg_seq = seq;
+	nfg->nfgen_family = family;
+	nfg->version = NFNETLINK_V0;
+	nfg->res_id = 0;
+	return nlh;
+}
+
+static size_t granted_rcvbuf(int fd)
+{
+	int real = 0;
+	socklen_t len = sizeof(real);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &real, &len) < 0 || real < 0)
+		return 0;
+	return (size_t)real;
+}
+
+size_t cts_nl_set_rcvbuf(int fd, size_t bytes, const char *subject)
+{
+	int half = bytes / 2 > INT_MAX / 2 ? INT_MAX / 2 : (int)(bytes / 2);
+	size_t real;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)) == 0)
+		return granted_rcvbuf(fd);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+	real = granted_rcvbuf(fd);
+	if (real < (size_t)half * 2)
+		cts_warn("%s: receive buffer of %zu bytes instead of %zu: raise net.core.rmem_max "
+			 "or grant CAP_NET_ADMIN", subject, real, bytes);
+	return real;
+}
