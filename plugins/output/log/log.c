@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * log: a line of text for each event or entry, as `conntrack -E` and `-L` print it;
+ * they print through it. See ctsync-log(5).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <ctsync/labelmap.h>
+#include <ctsync/log.h>
+#include <ctsync/output.h>
+
+#include "plugins/output/log/progname.h"
+#include "plugins/output/log/sink.h"
+
+#define FACILITIES "daemon local0 local1 local2 local3 local4 local5 local6 local7"
+
+static const struct cts_option log_options[] = {
+	{ .name = "file", .type = CTS_OPT_PATH, .choices = "- syslog", .def = "-",
+	  .help = "where the lines go; \"-\" is the standard output" },
+	{ .name = "format", .type = CTS_OPT_CHOICE, .choices = "plain extended", .def = "plain",
+	  .help = "extended: layer 3 protocol in front" },
+	{ .name = "events", .type = CTS_OPT_LIST, .choices = "new update destroy",
+	  .def = "new update destroy", .help = "which events make a line" },
+	{ .name = "timestamp", .type = CTS_OPT_BOOL, .def = "false",
+	  .help = "seconds and microseconds in front of an event" },
+	{ .name = "id", .type = CTS_OPT_BOOL, .def = "false", .help = "the kernel's id of the flow" },
+	{ .name = "ktimestamp", .type = CTS_OPT_BOOL, .def = "false",
+	  .help = "when the flow began and ended, if the kernel keeps it" },
+	{ .name = "labels", .type = CTS_OPT_BOOL, .def = "false", .help = "names of the labels" },
+	{ .name = "labelmap", .type = CTS_OPT_PATH,
+	  .help = "names of label bits, else the system's file" },
+	{ .name = "userspace", .type = CTS_OPT_CHOICE, .choices = "no id name", .def = "id",
+	  .help = "who caused an event, if a program did; name: search for it in /proc" },
+	{ .name = "full", .type = CTS_OPT_CHOICE, .choices = "drop wait", .def = "drop",
+	  .help = "when nobody takes the lines: drop and count them, or wait" },
+	{ .name = "facility", .type = CTS_OPT_CHOICE, .choices = FACILITIES, .def = "daemon",
+	  .help = "facility of lines to syslog" },
+	{ .name = NULL }
+};
+
+/* Around the flow: time, event, and program with its id. */
+#define LOG_EXTRA 192u
+#define LOG_LINE_MAX (64u << 10)   /* with a thousand labels of any length */
+
+struct log {
+	struct sink *sink;             /* owned */
+	struct cts_labelmap *labelmap; /* owned, or NULL */
+	unsigned int format;           /* enum cts_format_flags */
+	unsigned int types;            /* bits 1 << CTS_EVENT_* */
+	bool timestamp, userspace, name;
+	struct progname programs;
+	uint64_t too_long;
+};
+
+static void log_destroy(void *priv)
+{
+	struct log *l = priv;
+
+	sink_destroy(l->sink);
+	cts_labelmap_free(l->labelmap);
+	free(l);
+}
+
+static int facility_number(const char *name)
+{
+	return strcmp(name, "daemon") == 0 ? LOG_DAEMON : LOG_LOCAL0 + ((name[5] - '0') << 3);
+}
+
+static unsigned int event_bits(const struct cts_options *opt)
+{
+	static const char *const name[CTS_EVENT_TYPE_MAX] = { "new", "update", "destroy" };
+	unsigned int bits = 0;
+
+	for (size_t i = 0; i < cts_options_count(opt, "events"); i++)
+		for (unsigned int t = 0; t < CTS_EVENT_TYPE_MAX; t++)
+			if (strcmp(cts_options_item(opt, "events", i), name[t]) == 0)
+				bits |= 1u << t;
+	return bits;
+}
+
+static unsigned int format_bits(const struct cts_options *opt)
+{
+	unsigned int bits = 0;
+
+	if (strcmp(cts_options_string(opt, "format"), "extended") == 0)
+		bits |= CTS_FORMAT_LAYER3;
+	if (cts_options_bool(opt, "id"))
+		bits |= CTS_FORMAT_ID;
+	if (cts_options_bool(opt, "ktimestamp"))
+		bits |= CTS_FORMAT_TIMESTAMP;
+	return bits;
+}
+
+static void load_labels(struct log *l, const struct cts_options *opt)
+{
+	const char *path = cts_options_string(opt, "labelmap");
+
+	if (!cts_options_bool(opt, "labels"))
+		return;
+	l->labelmap = cts_labelmap_load(path);
+	if (!l->labelmap)
+		cts_warn("log: no names of labels: %s: %s", path ? path : "the system's file",
+			 strerror(errno));
+}
+
+static void *log_create(const struct cts_options *opt)
+{
+	struct sink_conf conf = {
+		.file = cts_options_string(opt, "file"),
+		.wait = strcmp(cts_options_string(opt, "full"), "wait") == 0,
+		.facility = facility_number(cts_options_string(opt, "facility")),
+	};
+	const char *userspace = cts_options_string(opt, "userspace");
+	struct log *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->sink = sink_create(&conf);
+	if (!l->sink) {
+		int saved = errno;
+
+		free(l);
+		errno = saved;
+		return NULL;
+	}
+	l->types = event_bits(opt);
+	l->format = format_bits(opt);
+	l->timestamp = cts_options_bool(opt, "timestamp");
+	l->userspace = strcmp(userspace, "no") != 0;
+	l->name = strcmp(userspace, "name") == 0;
+	load_labels(l, opt);
+	return l;
+}
+
+/* -- one line -- */
+
+/* Entries of a dump and answers to a command are no events. */
+static bool is_event(const struct cts_event *ev)
+{
+	return ev->origin == CTS_ORIGIN_KERNEL || ev->origin == CTS_ORIGIN_PEER;
+}
+
+static char *put(char *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
+/* Decimal, at least digits wide with zeros in front. */
+static char *put_number(char *p, uint64_t n, unsigned int digits)
+{
+	char tmp[20];
+	unsigned int len = 0;
+
+	for (; n || len < digits; n /= 10)
+		tmp[len++] = (char)('0' + n % 10);
+	while (len)
+		*p++ = tmp[--len];
+	return p;
+}
+
+static char *put_prefix(const struct log *l, const struct cts_event *ev, char *p)
+{
+	static const char event[CTS_EVENT_TYPE_MAX][11] = { "    [NEW] ", " [UPDATE] ",
+							    "[DESTROY] " };
+
+	if (l->timestamp) {
+		uint64_t ns = cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME) ? ev->flow->event_ns
+									  : ev->time_ns;
+
+		*p++ = '[';
+		p = put_number(p, ns / 1000000000, 8);
+		*p++ = '.';
+		p = put_number(p, ns % 1000000000 / 1000, 6);
+		p = put(p, "]\t");
+	}
+	return put(p, event[ev->type]);
+}
+
+static char *put_userspace(struct log *l, const struct cts_event *ev, char *p)
+{
+	const char *name;
+
+	p = put(p, " [USERSPACE] portid=");
+	p = put_number(p, ev->portid, 1);
+	name = l->name ? progname_get(&l->programs, ev->portid, ev->time_ns) : "";
+	if (*name) {
+		p = put(p, " progname=");
+		p = put(p, name);
+	}
+	return p;
+}
+
+/* 0: the flow does not fit into size. */
+static size_t format_line(struct log *l, const struct cts_event *ev, char *buf, size_t size)
+{
+	bool event = is_event(ev);
+	char *p = event ? put_prefix(l, ev, buf) : buf;
+	size_t len = cts_flow_format(ev->flow, l->format, ev->time_ns, l->labelmap, p,
+				     size - LOG_EXTRA);
+
+	if (!len)
+		return 0;
+	p += len;
+	if (event && ev->portid && l->userspace && ev->origin == CTS_ORIGIN_KERNEL)
+		p = put_userspace(l, ev, p);
+	*p++ = '\n';
+	return (size_t)(p - buf);
+}
+
+static int write_event(struct log *l, const struct cts_event *ev)
+{
+	/* A second try for those with many long labels. */
+	static const size_t sizes[] = { CTS_LINE_MAX + LOG_EXTRA, LOG_LINE_MAX };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *buf = sink_reserve(l->sink, sizes[i]);
+		size_t len;
+
+		if (!buf)
+			return errno == ENOBUFS ? 0 : -1;
+		len = format_line(l, ev, buf, sizes[i]);
+		if (len) {
+			sink_commit(l->sink, len);
+			return 0;
+		}
+	}
+	l->too_long++;
+	return 0;
+}
+
+static int log_consume(void *priv, const struct cts_batch *batch)
+{
+	struct log *l = priv;
+	const struct cts_event *ev;
+	size_t i;
+
+	cts_batch_for_each(i, ev, batch) {
+		if (!ev->flow || (is_event(ev) && !(l->types >> ev->type & 1)))
+			continue;
+		if (write_event(l, ev) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int log_flush(void *priv)
+{
+	struct log *l = priv;
+
+	return sink_flush(l->sink);
+}
+
+static int log_rotate(void *priv)
+{
+	struct log *l = priv;
+
+	return sink_rotate(l->sink);
+}
+
+static void log_snapshot(void *priv, FILE *fp)
+{
+	struct log *l = priv;
+	struct sink_stats st;
+
+	sink_get_stats(l->sink, &st);
+	fprintf(fp, "log output:\n");
+	fprintf(fp, "\tlines:\t\t\t%20llu\n", (unsigned long long)st.lines);
+	fprintf(fp, "\tbytes:\t\t\t%20llu\n", (unsigned long long)st.bytes);
+	fprintf(fp, "\tdropped lines:\t\t%20llu\n", (unsigned long long)(st.dropped + l->too_long));
+}
+
+extern const struct cts_output_ops log_LTX_cts_plugin;
+const struct cts_output_ops log_LTX_cts_plugin = {
+	.plugin = CTS_PLUGIN(CTS_KIND_OUTPUT, struct cts_output_ops, "log", PACKAGE_VERSION,
+			     "a line of text for each event", log_options),
+	.create = log_create,
+	.destroy = log_destroy,
+	.consume = log_consume,
+	.flush = log_flush,
+	.rotate = log_rotate,
+	.snapshot = log_snapshot,
+};
