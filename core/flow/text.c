@@ -250,7 +250,9 @@ static void put_state(struct line *l, const char *name)
 
 static void put_head(struct line *l, const struct cts_flow *f, unsigned int flags)
 {
-	const struct cts_tuple *t = cts_flow_has(f, CTS_FLOW_ORIG) ? &f->orig : &f->reply;
+	static const struct cts_tuple none;
+	const struct cts_tuple *t = cts_flow_has(f, CTS_FLOW_ORIG) ? &f->orig :
+				    cts_flow_has(f, CTS_FLOW_REPLY) ? &f->reply : &none;
 
 	if (flags & CTS_FORMAT_LAYER3) {
 		put_padded(l, t->family == AF_INET6 ? "ipv6" : "ipv4");
