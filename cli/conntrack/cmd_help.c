@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* -h and -V. */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "cli/conntrack/conntrack.h"
+
+static const char usage[] =
+"Command line interface for the connection tracking system. Version " PACKAGE_VERSION "\n"
+"Usage: conntrack [commands] [options]\n"
+"\n"
+"Commands:\n"
+"  -L, --dump [table]         list flows\n"
+"  -G, --get                  show one flow\n"
+"  -D, --delete               delete the flows that are selected\n"
+"  -I, --create               create a flow\n"
+"  -A, --add                  create a flow, or update it where it exists\n"
+"  -U, --update               change the flows that are selected\n"
+"  -E, --event                show events until a signal comes\n"
+"  -F, --flush                empty the table\n"
+"  -C, --counter              show how many flows there are\n"
+"  -S, --stats                show statistics of each CPU\n"
+"  -V, --version              show the version\n"
+"  -h, --help                 show this; with -p PROTO also its options\n"
+"\n"
+"Tables: conntrack, dying, unconfirmed\n"
+"\n"
+"Selecting and setting:\n"
+"  -s, --src, --orig-src ADDR[/LEN]   source of the original direction\n"
+"  -d, --dst, --orig-dst ADDR[/LEN]   destination of the original direction\n"
+"  -r, --reply-src ADDR               source of the reply direction\n"
+"  -q, --reply-dst ADDR               destination of the reply direction\n"
+"      --mask-src ADDR                netmask for --src\n"
+"      --mask-dst ADDR                netmask for --dst\n"
+"  -p, --protonum PROTO               layer 4 protocol, a name or a number\n"
+"  -f, --family ipv4|ipv6             layer 3 protocol\n"
+"  -t, --timeout SECONDS              timeout to set\n"
+"  -u, --status LIST                  ASSURED, SEEN_REPLY, UNSET, FIXED_TIMEOUT, EXPECTED,\n"
+"                                     OFFLOAD, HW_OFFLOAD, UNREPLIED; `!X': without X\n"
+"  -m, --mark VALUE[/MASK]            mark\n"
+"  -c, --secmark VALUE                security mark\n"
+"  -i, --id ID                        id of the entry\n"
+"  -w, --zone ZONE                    zone of both directions\n"
+"      --orig-zone ZONE               zone of the original direction alone\n"
+"      --reply-zone ZONE              zone of the reply direction alone\n"
+"  -n, --src-nat [ADDR[:PORT]]        source NAT\n"
+"  -g, --dst-nat [ADDR[:PORT]]        destination NAT\n"
+"  -j, --any-nat [ADDR[:PORT]]        source or destination NAT\n"
+"  -l, --label NAME[,NAME]            labels that must be set\n"
+"      --label-add NAME[,NAME]        labels to set\n"
+"      --label-del [NAME[,NAME]]      labels to clear, all without a name\n"
+"  -M, --labelmap PATH                names of labels\n"
+"\n"
+"Showing:\n"
+"  -o, --output LIST                  extended, id, timestamp, ktimestamp, labels,\n"
+"                                     userspace, save, xml\n"
+"  -e, --event-mask LIST              ALL, NEW, UPDATES, DESTROY\n"
+"  -b, --buffer-size BYTES            receive buffer for events\n"
+"  -z, --zero                         set counters to zero while listing\n";
+
+int cmd_help(struct cmdline *cl)
+{
+	fputs(usage, stdout);
+	if (cmdline_has(cl, OPT_PROTO))
+		proto_options_help(cl->store.flow.orig.proto);
+	return EXIT_OK;
+}
+
+int cmd_version(struct cmdline *cl)
+{
+	(void)cl;
+	puts("conntrack v" PACKAGE_VERSION " (conntrack-tools)");
+	return EXIT_OK;
+}

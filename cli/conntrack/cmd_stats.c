@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* -S: the kernel's counters, a line for each CPU. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/conntrack/conntrack.h"
+#include "core/kernel/stats.h"
+
+static void stats_row(void *ctx, const struct cts_cpu_stats *st)
+{
+	unsigned int i;
+
+	(void)ctx;
+	printf("cpu=%-4u\t", st->cpu);
+	for (i = 0; i < st->n; i++)
+		printf("%s=%" PRIu32 " ", st->v[i].name, st->v[i].value);
+	putchar('\n');
+}
+
+int cmd_stats(struct cmdline *cl)
+{
+	if (cts_stats_cpu(false, stats_row, NULL) < 0)
+		return report_failure(cl->command, errno);
+	return EXIT_OK;
+}

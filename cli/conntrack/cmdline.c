@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From argv to a checked command line. */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/conntrack/conntrack.h"
+
+/* Values of long options that have no letter; protocol options follow. */
+enum { VAL_OPTION = 0x100, VAL_PROTO = 0x200 };
+
+#define LONG_MAX_ROWS 128
+#define SHORT_MAX 256
+
+struct parser {
+	struct option longs[LONG_MAX_ROWS];
+	unsigned int n_longs;
+	unsigned int n_fixed;          /* of longs: those that are not a protocol's */
+	char shorts[SHORT_MAX];
+	int argc;
+	char **argv;
+};
+
+static void parser_long(struct parser *p, const char *name, int arg, int val)
+{
+	struct option *o = &p->longs[p->n_longs];
+
+	if (p->n_longs + 1 >= LONG_MAX_ROWS)
+		abort();
+	*o = (struct option){ .name = name, .has_arg = arg, .val = val };
+	p->n_longs++;
+}
+
+/* The getopt tables are made from ours, so that there is one list of options. */
+static void parser_init(struct parser *p, int argc, char *argv[])
+{
+	size_t len = 0, i;
+
+	memset(p, 0, sizeof(*p));
+	p->argc = argc;
+	p->argv = argv;
+	p->shorts[len++] = ':';  /* a missing argument is told from an unknown option */
+	for (i = 0; i < CMD_MAX; i++) {
+		p->shorts[len++] = commands[i].letter;
+		parser_long(p, commands[i].name, no_argument, commands[i].letter);
+	}
+	for (i = 0; i < OPT_MAX; i++) {
+		const struct option_row *row = &option_rows[i];
+		int val = row->letter ? row->letter : VAL_OPTION + (int)i;
+
+		parser_long(p, row->name, row->arg, val);
+		if (row->aliases)
+			parser_long(p, row->aliases, row->arg, val);
+		if (!row->letter)
+			continue;
+		p->shorts[len++] = row->letter;
+		if (row->arg != no_argument)
+			p->shorts[len++] = ':';
+		if (row->arg == optional_argument)
+			p->shorts[len++] = ':';
+	}
+	p->n_fixed = p->n_longs;
+}
+
+static enum option_id option_of(int val)
+{
+	int i;
+
+	if (val >= VAL_OPTION)
+		return (enum option_id)(val - VAL_OPTION);
+	for (i = 0; i < OPT_MAX; i++)
+		if (option_rows[i].letter == val)
+			return (enum option_id)i;
+	return OPT_MAX;
+}
+
+static const struct command *command_of(int val)
+{
+	size_t i;
+
+	for (i = 0; i < CMD_MAX; i++)
+		if (commands[i].letter == val)
+			return &commands[i];
+	return NULL;
+}
+
+/* The word that follows, if it is no option: a table, a value left apart. */
+static const char *next_word(struct parser *p)
+{
+	const char *word = optind < p->argc ? p->argv[optind] : NULL;
+
+	if (!word || *word == '-' || *word == '!')
+		return NULL;
+	optind++;
+	return word;
+}
+
+static void parse_table(struct cmdline *cl, const char *word)
+{
+	static const char *const names[] = {
+		[CTS_TABLE_CONNTRACK] = "conntrack", [CTS_TABLE_DYING] = "dying",
+		[CTS_TABLE_UNCONFIRMED] = "unconfirmed", [CTS_TABLE_EXPECT] = "expect",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strncmp(names[i], word, strlen(word)) || !*word)
+			continue;
+		cl->table = (enum cts_dump_table)i;
+		return;
+	}
+	die(EXIT_PARAMETER, "unknown type `%s'", word);
+}
+
+static bool takes_table(const struct command *c)
+{
+	return c->tables & ~(1u << CTS_TABLE_CONNTRACK);
+}
+
+static void set_command(struct cmdline *cl, const struct command *c, struct parser *p)
+{
+	const char *word;
+
+	if (cl->command && c->id == CMD_HELP)
+		return;
+	if (cl->command && cl->command->id != CMD_HELP)
+		die(EXIT_PARAMETER, "Invalid commands combination");
+	cl->command = c;
+	word = takes_table(c) || c->id == CMD_UPDATE || c->id == CMD_ADD ? next_word(p) : NULL;
+	if (word)
+		parse_table(cl, word);
+}
+
+static void check_table(const struct cmdline *cl)
+{
+	const struct command *c = cl->command;
+
+	if (c->tables & 1u << cl->table)
+		return;
+	if (cl->table == CTS_TABLE_EXPECT)
+		die(EXIT_PARAMETER, c->id == CMD_UPDATE || c->id == CMD_ADD ?
+			"Can't do --%s on expectations" :
+			"the expectation table is not served by --%s yet", c->name);
+	die(EXIT_PARAMETER, "Can't do that command with tables `dying' and `unconfirmed'");
+}
+
+static void set_family(struct cmdline *cl, int family)
+{
+	if (cl->family != AF_UNSPEC && cl->family != family)
+		die(EXIT_PARAMETER, "mismatched address family");
+	cl->family = family;
+}
+
+static void parse_family(struct cmdline *cl, const char *arg)
+{
+	if (!strcmp(arg, "ipv4"))
+		set_family(cl, AF_INET);
+	else if (!strcmp(arg, "ipv6"))
+		set_family(cl, AF_INET6);
+	else
+		die(EXIT_PARAMETER, "`%s' unsupported protocol", arg);
+}
+
+static void parse_flow_address(struct cmdline *cl, enum option_id id, const char *arg)
+{
+	struct cts_flow *f = &cl->store.flow;
+	union cts_addr unused;
+	bool masked = false;
+
+	switch (id) {
+	case OPT_ORIG_SRC:
+		set_family(cl, parse_network(arg, true, &f->orig.src, &cl->src_mask,
+					     &cl->src_masked, "src"));
+		break;
+	case OPT_ORIG_DST:
+		set_family(cl, parse_network(arg, true, &f->orig.dst, &cl->dst_mask,
+					     &cl->dst_masked, "dst"));
+		break;
+	case OPT_REPLY_SRC:
+		set_family(cl, parse_network(arg, false, &f->reply.src, &unused, &masked,
+					     "reply-src"));
+		break;
+	default:
+		set_family(cl, parse_network(arg, false, &f->reply.dst, &unused, &masked,
+					     "reply-dst"));
+		break;
+	}
+}
+
+static void parse_mask(struct cmdline *cl, const char *arg, union cts_addr *mask, bool *masked,
+		       const char *name)
+{
+	bool nothing;
+
+	set_family(cl, parse_network(arg, false, mask, mask, &nothing, name));
+	*masked = true;
+}
+
+static void parse_nat_option(struct cmdline *cl, struct nat_arg *nat, const char *arg,
+			     const char *name)
+{
+	if (!arg)
+		return;
+	parse_nat(arg, nat, name);
+	set_family(cl, nat->family);
+}
+
+static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
+{
+	struct cts_flow *f = &cl->store.flow;
+
+	cl->given |= OPT_BIT(id);
+	switch (id) {
+	case OPT_ORIG_SRC: case OPT_ORIG_DST: case OPT_REPLY_SRC: case OPT_REPLY_DST:
+		parse_flow_address(cl, id, arg);
+		break;
+	case OPT_MASK_SRC:
+		parse_mask(cl, arg, &cl->src_mask, &cl->src_masked, "mask-src");
+		break;
+	case OPT_MASK_DST:
+		parse_mask(cl, arg, &cl->dst_mask, &cl->dst_masked, "mask-dst");
+		break;
+	case OPT_PROTO:
+		f->orig.proto = f->reply.proto = parse_protocol(arg);
+		break;
+	case OPT_TIMEOUT:
+		f->timeout = (uint32_t)parse_number(arg, UINT32_MAX, "timeout");
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
+		break;
+	case OPT_STATUS:
+		parse_status(arg, &cl->status_set, &cl->status_clear);
+		break;
+	case OPT_EVENT_MASK:
+		cl->events |= parse_events(arg);
+		break;
+	case OPT_MARK:
+		parse_mark(arg, &cl->mark, &cl->mark_mask);
+		break;
+	case OPT_SECMARK:
+		f->secmark = parse_setting_number(arg, UINT32_MAX, "-c");
+		break;
+	case OPT_ID:
+		f->id = parse_setting_number(arg, UINT32_MAX, "-i");
+		break;
+	case OPT_FAMILY:
+		parse_family(cl, arg);
+		break;
+	case OPT_SRC_NAT:
+		parse_nat_option(cl, &cl->snat, arg, "src-nat");
+		break;
+	case OPT_DST_NAT:
+		parse_nat_option(cl, &cl->dnat, arg, "dst-nat");
+		break;
+	case OPT_ANY_NAT:
+		parse_nat_option(cl, &cl->anynat, arg, "any-nat");
+		break;
+	case OPT_OUTPUT:
+		cl->output |= parse_output(arg);
+		break;
+	case OPT_BUFFER_SIZE:
+		cl->buffer_size = parse_number(arg, UINT32_MAX, "buffer-size");
+		break;
+	case OPT_ZONE:
+		f->zone = (uint16_t)parse_setting_number(arg, UINT16_MAX, "-w");
+		break;
+	case OPT_ORIG_ZONE:
+		f->zone_dir[CTS_DIR_ORIG] =
+			(uint16_t)parse_setting_number(arg, UINT16_MAX, "--orig-zone");
+		break;
+	case OPT_REPLY_ZONE:
+		f->zone_dir[CTS_DIR_REPLY] =
+			(uint16_t)parse_setting_number(arg, UINT16_MAX, "--reply-zone");
+		break;
+	case OPT_LABEL:
+		parse_labels(cl, arg, cl->labels);
+		break;
+	case OPT_LABEL_ADD:
+		parse_labels(cl, arg, cl->label_add);
+		break;
+	case OPT_LABEL_DEL:
+		if (arg)
+			parse_labels(cl, arg, cl->label_del);
+		else
+			cl->label_del_all = true;
+		break;
+	case OPT_LABELMAP:
+		if (cl->labelmap)
+			die(EXIT_PARAMETER, "--labelmap must stand once, before labels are named");
+		cl->labelmap_path = arg;
+		break;
+	case OPT_NAT_RANGE:
+		fputs("WARNING: ignoring -a, deprecated option.\n", stderr);
+		break;
+	case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO: case OPT_MAX:
+		break;
+	}
+}
+
+/* -p brings its protocol's options in. */
+static void add_proto_options(struct cmdline *cl, struct parser *p)
+{
+	p->n_longs = p->n_fixed;
+	p->n_longs += proto_options_add(cl->store.flow.orig.proto, &p->longs[p->n_longs],
+					LONG_MAX_ROWS - 1 - p->n_longs, VAL_PROTO);
+	memset(&p->longs[p->n_longs], 0, sizeof(p->longs[0]));
+}
+
+static void take_option(struct cmdline *cl, struct parser *p, int val, int index)
+{
+	const struct command *c = command_of(val);
+	enum option_id id;
+	const char *arg = optarg;
+
+	if (c) {
+		set_command(cl, c, p);
+		return;
+	}
+	if (val >= VAL_PROTO) {
+		proto_option_parse(cl, (enum proto_option_id)(val - VAL_PROTO),
+				   p->longs[index].name, arg);
+		return;
+	}
+	id = option_of(val);
+	if (id == OPT_MAX)
+		die(EXIT_PARAMETER, "unknown option `-%c'", val);
+	if (!arg && option_rows[id].arg == optional_argument)
+		arg = next_word(p);
+	set_option(cl, id, arg);
+	if (id == OPT_PROTO)
+		add_proto_options(cl, p);
+}
+
+static void bad_option(const struct parser *p, const char *word, bool argument_missing)
+{
+	int name = (int)strcspn(word, "=");
+
+	if (word[0] == '-' && word[1] == '-')
+		die(EXIT_PARAMETER, argument_missing ? "option `%.*s' requires an argument" :
+						       "unknown option `%.*s'", name, word);
+	die(EXIT_PARAMETER, argument_missing ? "option `-%c' requires an argument" :
+					       "unknown option `-%c'", optopt);
+}
+
+/* What belongs together is said in one place: presence bits, family, inversion. */
+static void complete_flow(struct cmdline *cl)
+{
+	struct cts_flow *f = &cl->store.flow;
+
+	if (cmdline_has(cl, OPT_ZONE))
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_ZONE);
+	if (cmdline_has(cl, OPT_ORIG_ZONE))
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG);
+	if (cmdline_has(cl, OPT_REPLY_ZONE))
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY);
+	f->orig.family = f->reply.family = (uint8_t)cl->family;
+	if (!cl->events)
+		cl->events = parse_events("ALL");
+}
+
+static void check_zero(const struct cmdline *cl)
+{
+	uint64_t filters = ~(OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FAMILY) |
+			     OPT_BIT(OPT_LABELMAP) | OPT_BIT(OPT_NAT_RANGE));
+
+	if (cmdline_has(cl, OPT_ZERO) && (cl->given & filters || cl->proto_given))
+		die(EXIT_PARAMETER, "Can't use -z with filtering parameters");
+}
+
+void cmdline_parse(struct cmdline *cl, int argc, char *argv[])
+{
+	struct parser p;
+	int val, index;
+
+	memset(cl, 0, sizeof(*cl));
+	parser_init(&p, argc, argv);
+	opterr = 0;
+	for (;;) {
+		int at = optind;
+
+		index = -1;
+		val = getopt_long(argc, argv, p.shorts, p.longs, &index);
+		if (val < 0)
+			break;
+		if (val == '?' || val == ':')
+			bad_option(&p, argv[optind > at ? optind - 1 : at], val == ':');
+		take_option(cl, &p, val, index);
+	}
+	if (!cl->command)
+		cl->command = &commands[CMD_HELP];
+	if (cl->command->id == CMD_HELP && !cl->given)
+		return;
+	check_table(cl);
+	options_check(cl);
+	if (cl->command->id != CMD_HELP)
+		proto_options_check(cl);
+	check_zero(cl);
+	complete_flow(cl);
+}
+
+void cmdline_fini(struct cmdline *cl)
+{
+	cts_labelmap_free(cl->labelmap);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line tool as a consumer of the pipeline: argv becomes a command line
+ * (cmdline.c), that a selection (select.c, a filter) and the printer (print.c, an
+ * output plugin); each command is a row of the table in commands.c with a file of
+ * its own.
+ */
+#ifndef CONNTRACK_H
+#define CONNTRACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ctsync/filter.h>
+#include <ctsync/labelmap.h>
+
+#include "core/flow/pack.h"
+#include "core/kernel/dump.h"
+#include "core/pipeline/pipeline.h"
+
+/* Exit statuses that scripts know. */
+enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_PARAMETER = 2 };
+
+/* Columns of the option matrix (options.c) in its order. */
+enum command_id {
+	CMD_LIST, CMD_CREATE, CMD_ADD, CMD_UPDATE, CMD_DELETE, CMD_GET, CMD_EVENT, CMD_FLUSH,
+	CMD_HELP, CMD_COUNT, CMD_STATS, CMD_VERSION, CMD_MAX, CMD_NONE = CMD_MAX
+};
+
+enum option_id {
+	OPT_ORIG_SRC, OPT_ORIG_DST, OPT_REPLY_SRC, OPT_REPLY_DST, OPT_PROTO, OPT_TIMEOUT,
+	OPT_STATUS, OPT_ZERO, OPT_EVENT_MASK, OPT_TUPLE_SRC, OPT_TUPLE_DST, OPT_MASK_SRC,
+	OPT_MASK_DST, OPT_NAT_RANGE, OPT_MARK, OPT_SECMARK, OPT_ID, OPT_FAMILY, OPT_SRC_NAT,
+	OPT_DST_NAT, OPT_ANY_NAT, OPT_OUTPUT, OPT_BUFFER_SIZE, OPT_ZONE, OPT_LABEL,
+	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP, OPT_MAX
+};
+#define OPT_BIT(id) (UINT64_C(1) << (id))
+
+/* Options of a layer 4 protocol; the same word may mean the same thing in several. */
+enum proto_option_id {
+	PO_SPORT, PO_DPORT, PO_REPLY_SPORT, PO_REPLY_DPORT, PO_STATE, PO_ORIG_VTAG, PO_REPLY_VTAG,
+	PO_ROLE, PO_ICMP_TYPE, PO_ICMP_CODE, PO_ICMP_ID, PO_MAX
+};
+#define PO_BIT(id) (UINT32_C(1) << (id))
+
+/* -o words */
+enum output_word {
+	OUT_XML = 1 << 0, OUT_EXTENDED = 1 << 1, OUT_TIMESTAMP = 1 << 2, OUT_ID = 1 << 3,
+	OUT_KTIMESTAMP = 1 << 4, OUT_LABELS = 1 << 5, OUT_USERSPACE = 1 << 6, OUT_SAVE = 1 << 7,
+};
+
+/* [ADDR[:PORT]] of -n, -g and -j. */
+struct nat_arg {
+	bool has_addr, has_port;
+	int family;
+	union cts_addr addr;
+	uint16_t port;              /* network order */
+};
+
+#define LABEL_WORDS 4           /* 128 bits: what a kernel holds */
+
+/* A command line, checked. */
+struct cmdline {
+	const struct command *command;
+	enum cts_dump_table table;
+	uint64_t given;             /* OPT_BIT() of each option that was there */
+	uint32_t proto_given;       /* PO_BIT() */
+	int family;                 /* AF_UNSPEC: not known */
+	struct cts_flow_store store;/* what the options say of a flow */
+	union cts_addr src_mask, dst_mask;
+	bool src_masked, dst_masked;
+	uint32_t mark, mark_mask;
+	uint32_t status_set, status_clear;
+	unsigned int events;        /* bits 1 << CTS_EVENT_* */
+	unsigned int output;        /* enum output_word */
+	struct nat_arg snat, dnat, anynat;
+	uint64_t buffer_size;
+	uint32_t labels[LABEL_WORDS], label_add[LABEL_WORDS], label_del[LABEL_WORDS];
+	bool label_del_all;
+	struct cts_labelmap *labelmap;
+	const char *labelmap_path;  /* lent by argv */
+};
+
+static inline bool cmdline_has(const struct cmdline *cl, enum option_id id)
+{
+	return cl->given & OPT_BIT(id);
+}
+
+/* -- commands.c -- */
+
+struct command {
+	enum command_id id;
+	char letter;
+	const char *name;           /* long option */
+	unsigned int tables;        /* bits 1 << enum cts_dump_table that it can work on */
+	int (*run)(struct cmdline *cl);   /* returns the exit status */
+};
+extern const struct command commands[CMD_MAX];
+
+int cmd_list(struct cmdline *cl);
+int cmd_create(struct cmdline *cl);
+int cmd_update(struct cmdline *cl);
+int cmd_delete(struct cmdline *cl);
+int cmd_get(struct cmdline *cl);
+int cmd_event(struct cmdline *cl);
+int cmd_flush(struct cmdline *cl);
+int cmd_count(struct cmdline *cl);
+int cmd_stats(struct cmdline *cl);
+int cmd_version(struct cmdline *cl);
+int cmd_help(struct cmdline *cl);
+
+/* -- cmdline.c -- */
+
+/* Parse argv. Mistakes are reported and end the program (exit 2). */
+void cmdline_parse(struct cmdline *cl, int argc, char *argv[]);
+void cmdline_fini(struct cmdline *cl);
+
+/* -- options.c: which option goes with which command -- */
+
+struct option_row {
+	char letter;                /* 0: long only */
+	const char *name;           /* what messages call it, without dashes */
+	const char *aliases;        /* further long names, split by spaces, or NULL */
+	int arg;                    /* no_argument, required_argument, optional_argument */
+	/* One character for L I A U D G E F h xL xI xD xG xE: 'o' may, 'R' must,
+	 * '3' one of the pairs must, '.' must not. */
+	const char *matrix;
+};
+extern const struct option_row option_rows[OPT_MAX];
+void options_check(const struct cmdline *cl);
+
+/* -- proto_options.c -- */
+
+struct option;              /* getopt.h */
+/* Append the long options of a protocol (val = base + enum proto_option_id) to
+ * list, which has room for max rows. Returns how many. */
+unsigned int proto_options_add(uint8_t proto, struct option *list, unsigned int max, int base);
+void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char *name,
+			const char *arg);
+void proto_options_check(struct cmdline *cl);
+void proto_options_help(uint8_t proto);
+
+/* -- values.c: each reports and exits on a bad value -- */
+
+uint64_t parse_number(const char *text, uint64_t max, const char *option);
+uint32_t parse_setting_number(const char *text, uint32_t max, const char *option);
+int parse_address(const char *text, union cts_addr *addr);
+/* ADDR[/LEN or /MASK]; returns the family. masked is set when it is a network. */
+int parse_network(const char *text, bool cidr, union cts_addr *addr, union cts_addr *mask,
+		  bool *masked, const char *option);
+uint8_t parse_protocol(const char *text);
+void parse_mark(const char *text, uint32_t *mark, uint32_t *mask);
+void parse_status(const char *text, uint32_t *set, uint32_t *clear);
+unsigned int parse_events(const char *text);
+unsigned int parse_output(const char *text);
+void parse_nat(const char *text, struct nat_arg *nat, const char *option);
+void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WORDS]);
+
+/* -- select.c -- */
+
+/* The command line's conditions as a filter of the pipeline; priv is the cmdline. */
+extern const struct cts_filter_ops select_filter;
+bool select_matches(const struct cmdline *cl, const struct cts_flow *flow);
+/* What of them the kernel can look at already; the filter stays the truth. */
+void select_push(const struct cmdline *cl, struct cts_dump_conf *conf);
+
+/* -- print.c -- */
+
+struct printer;
+/* Load the output plugin that -o names. Reports and exits when it cannot. */
+struct printer *printer_open(const struct cmdline *cl);
+/* As a consumer of the pipeline; counts what it is given. */
+struct cts_consumer *printer_consumer(struct printer *p);
+uint64_t printer_shown(const struct printer *p);
+/* Print one flow (of a delete, an update, a get). */
+void printer_flow(struct printer *p, const struct cts_event *ev);
+/* Hand on what is buffered. 0, or -1 and errno (standard output is gone). */
+int printer_flush(struct printer *p);
+void printer_close(struct printer *p);
+
+/* A table or an event source through the selection into consumer. */
+struct cts_pipeline *assemble(struct cmdline *cl, struct cts_consumer *consumer);
+
+/* -- report.c -- */
+
+/* `conntrack v<version> (conntrack-tools): text` on standard error. */
+void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* `Operation failed: ...` with the text scripts know for this command and errno.
+ * Returns EXIT_OTHER. */
+int report_failure(const struct command *command, int err);
+/* N flow entries have been WHAT. */
+void report_count(uint64_t n, const char *what);
+
+#endif

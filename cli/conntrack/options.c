@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options, and which of them go with which command. */
+#include "config.h"
+
+#include <getopt.h>
+#include <stddef.h>
+
+#include "cli/conntrack/conntrack.h"
+
+#define NO no_argument
+#define ARG required_argument
+#define OPTIONAL optional_argument
+
+const struct option_row option_rows[OPT_MAX] = {
+	/*                                                           LIAUDGEFh xLIDGE */
+	[OPT_ORIG_SRC]    = { 's', "src", "orig-src", ARG,         "o33oo3o.." "RRRR." },
+	[OPT_ORIG_DST]    = { 'd', "dst", "orig-dst", ARG,         "o33oo3o.." "RRRR." },
+	[OPT_REPLY_SRC]   = { 'r', "reply-src", NULL, ARG,         "o33oo3o.." "oooo." },
+	[OPT_REPLY_DST]   = { 'q', "reply-dst", NULL, ARG,         "o33oo3o.." "oooo." },
+	[OPT_PROTO]       = { 'p', "protonum", NULL, ARG,          "oRRooRo.o" "RRRR." },
+	[OPT_TIMEOUT]     = { 't', "timeout", NULL, ARG,           ".RRoo...." ".R..." },
+	[OPT_STATUS]      = { 'u', "status", NULL, ARG,            "ooooo...." ".o..." },
+	[OPT_ZERO]        = { 'z', "zero", NULL, NO,               "o........" "....." },
+	[OPT_EVENT_MASK]  = { 'e', "event-mask", NULL, ARG,        "......o.." "....." },
+	[OPT_TUPLE_SRC]   = { 0, "tuple-src", NULL, ARG,           "........." ".R..." },
+	[OPT_TUPLE_DST]   = { 0, "tuple-dst", NULL, ARG,           "........." ".R..." },
+	[OPT_MASK_SRC]    = { 0, "mask-src", NULL, ARG,            "o..oo.o.." ".R..." },
+	[OPT_MASK_DST]    = { 0, "mask-dst", NULL, ARG,            "o..oo.o.." ".R..." },
+	[OPT_NAT_RANGE]   = { 'a', "nat-range", NULL, ARG,         "ooooooooo" "ooooo" },
+	[OPT_MARK]        = { 'm', "mark", NULL, ARG,              "ooooo.o.." "....." },
+	[OPT_SECMARK]     = { 'c', "secmark", NULL, ARG,           "o.....o.." "....." },
+	[OPT_ID]          = { 'i', "id", NULL, ARG,                "...ooo..." "....." },
+	[OPT_FAMILY]      = { 'f', "family", NULL, ARG,            "o..oo.oo." "o...." },
+	[OPT_SRC_NAT]     = { 'n', "src-nat", NULL, OPTIONAL,      "ooooo.o.." "....." },
+	[OPT_DST_NAT]     = { 'g', "dst-nat", NULL, OPTIONAL,      "ooooo.o.." "....." },
+	[OPT_ANY_NAT]     = { 'j', "any-nat", NULL, OPTIONAL,      "o.....o.." "....." },
+	[OPT_OUTPUT]      = { 'o', "output", NULL, ARG,            "o..oooo.." "o...o" },
+	[OPT_BUFFER_SIZE] = { 'b', "buffer-size", NULL, ARG,       "......o.." "....." },
+	[OPT_ZONE]        = { 'w', "zone", NULL, ARG,              "ooo.o.o.." "....." },
+	[OPT_LABEL]       = { 'l', "label", NULL, ARG,             "o..oooo.." "....." },
+	[OPT_LABEL_ADD]   = { 0, "label-add", NULL, ARG,           ".ooo....." "....." },
+	[OPT_LABEL_DEL]   = { 0, "label-del", NULL, OPTIONAL,      "...o....." "....." },
+	[OPT_ORIG_ZONE]   = { 0, "orig-zone", NULL, ARG,           "ooo.o.o.." "....." },
+	[OPT_REPLY_ZONE]  = { 0, "reply-zone", NULL, ARG,          "ooo.o.o.." "....." },
+	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
+};
+
+/* Column of the matrix, -1: the command takes nothing at all. */
+static int options_column(const struct cmdline *cl)
+{
+	static const signed char expect[CMD_MAX] = {
+		[CMD_LIST] = 9, [CMD_CREATE] = 10, [CMD_ADD] = -1, [CMD_UPDATE] = -1,
+		[CMD_DELETE] = 11, [CMD_GET] = 12, [CMD_EVENT] = 13, [CMD_FLUSH] = -1,
+		[CMD_HELP] = 8, [CMD_COUNT] = -1, [CMD_STATS] = -1, [CMD_VERSION] = -1,
+	};
+	enum command_id id = cl->command->id;
+
+	if (cl->table == CTS_TABLE_EXPECT)
+		return expect[id];
+	return id <= CMD_HELP ? (int)id : -1;
+}
+
+static void pair_check(const struct cmdline *cl)
+{
+	bool src = cmdline_has(cl, OPT_ORIG_SRC), dst = cmdline_has(cl, OPT_ORIG_DST);
+	bool rsrc = cmdline_has(cl, OPT_REPLY_SRC), rdst = cmdline_has(cl, OPT_REPLY_DST);
+
+	if ((src && dst) || (rsrc && rdst))
+		return;
+	if (rsrc || rdst)
+		die(EXIT_PARAMETER, "you have to specify `--reply-src' and `--reply-dst'");
+	die(EXIT_PARAMETER, "you have to specify `--src' and `--dst'");
+}
+
+void options_check(const struct cmdline *cl)
+{
+	int i, column = options_column(cl);
+	bool pair = false;
+
+	for (i = 0; i < OPT_MAX; i++) {
+		char rule = i == OPT_NAT_RANGE ? 'o' :
+			    column < 0 ? '.' : option_rows[i].matrix[column];
+		bool given = cmdline_has(cl, i);
+
+		if (given && rule == '.')
+			die(EXIT_PARAMETER, "Illegal option `--%s' with this command",
+			    option_rows[i].name);
+		if (!given && rule == 'R')
+			die(EXIT_PARAMETER, "You need to supply the `--%s' option for this command",
+			    option_rows[i].name);
+		pair |= rule == '3';
+	}
+	if (pair)
+		pair_check(cl);
+	if (cmdline_has(cl, OPT_MASK_SRC) && !cmdline_has(cl, OPT_ORIG_SRC))
+		die(EXIT_PARAMETER, "Can't use --mask-src without --src");
+	if (cmdline_has(cl, OPT_MASK_DST) && !cmdline_has(cl, OPT_ORIG_DST))
+		die(EXIT_PARAMETER, "Can't use --mask-dst without --dst");
+	if (cmdline_has(cl, OPT_ANY_NAT) &&
+	    (cmdline_has(cl, OPT_SRC_NAT) || cmdline_has(cl, OPT_DST_NAT)))
+		die(EXIT_PARAMETER, "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
+	if (cmdline_has(cl, OPT_LABEL_ADD) && cmdline_has(cl, OPT_LABEL_DEL))
+		die(EXIT_OTHER, "cannot use --label-add and --label-del at the same time");
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options that -p brings in. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/conntrack/conntrack.h"
+
+#define P_TCP     (1u << 0)
+#define P_UDP     (1u << 1)
+#define P_UDPLITE (1u << 2)
+#define P_SCTP    (1u << 3)
+#define P_DCCP    (1u << 4)
+#define P_GRE     (1u << 5)
+#define P_ICMP    (1u << 6)
+#define P_ICMPV6  (1u << 7)
+#define P_PORTS   (P_TCP | P_UDP | P_UDPLITE | P_SCTP | P_DCCP)
+
+static unsigned int proto_bit(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP: return P_TCP;
+	case IPPROTO_UDP: return P_UDP;
+	case IPPROTO_UDPLITE: return P_UDPLITE;
+	case IPPROTO_SCTP: return P_SCTP;
+	case IPPROTO_DCCP: return P_DCCP;
+	case IPPROTO_GRE: return P_GRE;
+	case IPPROTO_ICMP: return P_ICMP;
+	case IPPROTO_ICMPV6: return P_ICMPV6;
+	default: return 0;
+	}
+}
+
+/* The rows of one id stand together; the first name of each protocol is the one
+ * that messages use. */
+static const struct proto_row {
+	const char *name;
+	unsigned int protos;
+	enum proto_option_id id;
+	const char *help;
+} proto_rows[] = {
+	{ "sport", P_PORTS, PO_SPORT, "original source port" },
+	{ "orig-port-src", P_PORTS, PO_SPORT, "the same" },
+	{ "dport", P_PORTS, PO_DPORT, "original destination port" },
+	{ "orig-port-dst", P_PORTS, PO_DPORT, "the same" },
+	{ "reply-port-src", P_PORTS, PO_REPLY_SPORT, "reply source port" },
+	{ "reply-port-dst", P_PORTS, PO_REPLY_DPORT, "reply destination port" },
+	{ "srckey", P_GRE, PO_SPORT, "original source key" },
+	{ "orig-key-src", P_GRE, PO_SPORT, "the same" },
+	{ "dstkey", P_GRE, PO_DPORT, "original destination key" },
+	{ "orig-key-dst", P_GRE, PO_DPORT, "the same" },
+	{ "reply-key-src", P_GRE, PO_REPLY_SPORT, "reply source key" },
+	{ "reply-key-dst", P_GRE, PO_REPLY_DPORT, "reply destination key" },
+	{ "state", P_TCP | P_SCTP | P_DCCP, PO_STATE, "protocol state, in capitals" },
+	{ "orig-vtag", P_SCTP, PO_ORIG_VTAG, "original verification tag" },
+	{ "reply-vtag", P_SCTP, PO_REPLY_VTAG, "reply verification tag" },
+	{ "role", P_DCCP, PO_ROLE, "client or server" },
+	{ "icmp-type", P_ICMP, PO_ICMP_TYPE, "ICMP type" },
+	{ "icmp-code", P_ICMP, PO_ICMP_CODE, "ICMP code" },
+	{ "icmp-id", P_ICMP, PO_ICMP_ID, "ICMP id" },
+	{ "icmpv6-type", P_ICMPV6, PO_ICMP_TYPE, "ICMPv6 type" },
+	{ "icmpv6-code", P_ICMPV6, PO_ICMP_CODE, "ICMPv6 code" },
+	{ "icmpv6-id", P_ICMPV6, PO_ICMP_ID, "ICMPv6 id" },
+};
+#define N_PROTO_ROWS (sizeof(proto_rows) / sizeof(proto_rows[0]))
+
+unsigned int proto_options_add(uint8_t proto, struct option *list, unsigned int max, int base)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < N_PROTO_ROWS && n < max; i++)
+		if (proto_rows[i].protos & proto_bit(proto))
+			list[n++] = (struct option){ .name = proto_rows[i].name,
+						     .has_arg = required_argument,
+						     .val = base + (int)proto_rows[i].id };
+	return n;
+}
+
+void proto_options_help(uint8_t proto)
+{
+	size_t i;
+
+	if (!proto_bit(proto))
+		return;
+	printf("\nOptions of protocol `%s':\n", cts_proto_name(proto));
+	for (i = 0; i < N_PROTO_ROWS; i++)
+		if (proto_rows[i].protos & proto_bit(proto))
+			printf("  --%-20s %s\n", proto_rows[i].name, proto_rows[i].help);
+}
+
+/* -- values -- */
+
+static void parse_tcp_state(struct cmdline *cl, const char *arg)
+{
+	const char *name;
+	unsigned int i;
+
+	if (!strcmp(arg, "LISTEN"))  /* the former name of SYN_SENT2 */
+		arg = "SYN_SENT2";
+	for (i = 0; (name = cts_tcp_state_name((uint8_t)i)); i++) {
+		if (strcmp(name, arg))
+			continue;
+		cl->store.flow.tcp_state = (uint8_t)i;
+		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
+		return;
+	}
+	die(EXIT_PARAMETER, "unknown TCP state `%s'", arg);
+}
+
+static void parse_sctp_state(struct cmdline *cl, const char *arg)
+{
+	const char *name;
+	unsigned int i;
+
+	for (i = 0; (name = cts_sctp_state_name((uint8_t)i)); i++) {
+		if (strcmp(name, arg))
+			continue;
+		cl->store.flow.sctp_state = (uint8_t)i;
+		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE);
+		return;
+	}
+	die(EXIT_PARAMETER, "unknown SCTP state `%s'", arg);
+}
+
+/* linux/netfilter/nf_conntrack_dccp.h, enum ct_dccp_states */
+static void parse_dccp_state(struct cmdline *cl, const char *arg)
+{
+	static const char *const names[] = { "NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN",
+					     "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE", "INVALID" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], arg))
+			continue;
+		cl->store.flow.dccp_state = (uint8_t)i;
+		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE);
+		return;
+	}
+	die(EXIT_PARAMETER, "unknown DCCP state `%s'", arg);
+}
+
+static void parse_state(struct cmdline *cl, const char *arg)
+{
+	switch (cl->store.flow.orig.proto) {
+	case IPPROTO_TCP: parse_tcp_state(cl, arg); break;
+	case IPPROTO_SCTP: parse_sctp_state(cl, arg); break;
+	default: parse_dccp_state(cl, arg); break;
+	}
+}
+
+static void parse_role(struct cmdline *cl, const char *arg)
+{
+	static const char *const names[] = { "client", "server" };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (!*arg || strncasecmp(names[i], arg, strlen(arg)))
+			continue;
+		cl->store.flow.dccp_role = (uint8_t)i;
+		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE);
+		return;
+	}
+	die(EXIT_PARAMETER, "unknown DCCP role `%s'", arg);
+}
+
+void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char *name,
+			const char *arg)
+{
+	struct cts_flow *f = &cl->store.flow;
+
+	cl->proto_given |= PO_BIT(id);
+	switch (id) {
+	case PO_SPORT:
+		f->orig.sport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		break;
+	case PO_DPORT:
+		f->orig.dport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		break;
+	case PO_REPLY_SPORT:
+		f->reply.sport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		break;
+	case PO_REPLY_DPORT:
+		f->reply.dport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		break;
+	case PO_STATE:
+		parse_state(cl, arg);
+		break;
+	case PO_ORIG_VTAG:
+		f->sctp_vtag[CTS_DIR_ORIG] = (uint32_t)parse_number(arg, UINT32_MAX, name);
+		break;
+	case PO_REPLY_VTAG:
+		f->sctp_vtag[CTS_DIR_REPLY] = (uint32_t)parse_number(arg, UINT32_MAX, name);
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
+		break;
+	case PO_ROLE:
+		parse_role(cl, arg);
+		break;
+	case PO_ICMP_TYPE:
+		f->orig.icmp_type = (uint8_t)parse_number(arg, UINT8_MAX, name);
+		break;
+	case PO_ICMP_CODE:
+		f->orig.icmp_code = (uint8_t)parse_number(arg, UINT8_MAX, name);
+		break;
+	case PO_ICMP_ID:
+		f->orig.sport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		break;
+	case PO_MAX:
+		break;
+	}
+}
+
+/* -- which are needed, which are refused -- */
+
+static const char *proto_option_name(uint8_t proto, enum proto_option_id id)
+{
+	size_t i;
+
+	for (i = 0; i < N_PROTO_ROWS; i++)
+		if (proto_rows[i].id == id && proto_rows[i].protos & proto_bit(proto))
+			return proto_rows[i].name;
+	return NULL;
+}
+
+static void need(const struct cmdline *cl, enum proto_option_id id)
+{
+	const char *name = proto_option_name(cl->store.flow.orig.proto, id);
+
+	if (name && !(cl->proto_given & PO_BIT(id)))
+		die(EXIT_PARAMETER, "You need to supply the `--%s' option for this command", name);
+}
+
+static void refuse(const struct cmdline *cl, enum proto_option_id id)
+{
+	if (cl->proto_given & PO_BIT(id))
+		die(EXIT_PARAMETER, "Illegal option `--%s' with this command",
+		    proto_option_name(cl->store.flow.orig.proto, id));
+}
+
+static void need_ports(const struct cmdline *cl)
+{
+	uint32_t orig = PO_BIT(PO_SPORT) | PO_BIT(PO_DPORT);
+	uint32_t reply = PO_BIT(PO_REPLY_SPORT) | PO_BIT(PO_REPLY_DPORT);
+	uint8_t proto = cl->store.flow.orig.proto;
+	enum proto_option_id first = cl->proto_given & reply ? PO_REPLY_SPORT : PO_SPORT;
+
+	if ((cl->proto_given & orig) == orig || (cl->proto_given & reply) == reply)
+		return;
+	die(EXIT_PARAMETER, "you have to specify `--%s' and `--%s'",
+	    proto_option_name(proto, first), proto_option_name(proto, first + 1));
+}
+
+void proto_options_check(struct cmdline *cl)
+{
+	enum command_id id = cl->command->id;
+	bool create = id == CMD_CREATE || id == CMD_ADD, whole = create || id == CMD_GET;
+	unsigned int proto = proto_bit(cl->store.flow.orig.proto);
+
+	if (!cmdline_has(cl, OPT_PROTO))
+		return;
+	if (whole && proto & (P_PORTS | P_GRE))
+		need_ports(cl);
+	if (whole && proto & (P_ICMP | P_ICMPV6)) {
+		need(cl, PO_ICMP_TYPE);
+		need(cl, PO_ICMP_CODE);
+	}
+	if (create) {
+		need(cl, PO_STATE);
+		need(cl, PO_ORIG_VTAG);
+		need(cl, PO_REPLY_VTAG);
+		need(cl, PO_ROLE);
+		return;
+	}
+	refuse(cl, PO_ROLE);
+	if (id != CMD_UPDATE && id != CMD_GET) {
+		refuse(cl, PO_ORIG_VTAG);
+		refuse(cl, PO_REPLY_VTAG);
+	}
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values on the command line: all are checked, a bad one is named and ends it. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/conntrack/conntrack.h"
+
+/* The whole of text as a number, decimal, 0x or 0 octal. */
+static bool number_read(const char *text, const char *end, uint64_t max, uint64_t *value)
+{
+	char *stop;
+
+	if (text == end || !isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*value = strtoull(text, &stop, 0);
+	return !errno && stop == end && *value <= max;
+}
+
+uint64_t parse_number(const char *text, uint64_t max, const char *option)
+{
+	uint64_t value;
+
+	if (!number_read(text, text + strlen(text), max, &value))
+		die(EXIT_PARAMETER, "bad value `%s' for `--%s': a number from 0 to %llu is needed",
+		    text, option, (unsigned long long)max);
+	return value;
+}
+
+/* Options whose bad numbers have always ended with status 1 and this text. */
+uint32_t parse_setting_number(const char *text, uint32_t max, const char *option)
+{
+	uint64_t value;
+
+	if (!number_read(text, text + strlen(text), max, &value))
+		die(EXIT_OTHER, "unexpected value '%s' with %s option", text, option);
+	return (uint32_t)value;
+}
+
+int parse_address(const char *text, union cts_addr *addr)
+{
+	struct in_addr in;
+
+	memset(addr, 0, sizeof(*addr));
+	if (inet_aton(text, &in)) {
+		addr->v4 = in.s_addr;
+		return AF_INET;
+	}
+	if (inet_pton(AF_INET6, text, addr->v6) == 1)
+		return AF_INET6;
+	return AF_UNSPEC;
+}
+
+static void mask_of_length(int family, unsigned int len, union cts_addr *mask)
+{
+	unsigned int i, size = family == AF_INET ? 4 : 16;
+
+	memset(mask, 0, sizeof(*mask));
+	for (i = 0; i < size && len; i++) {
+		unsigned int bits = len < 8 ? len : 8;
+
+		mask->bytes[i] = (uint8_t)(0xff << (8 - bits));
+		len -= bits;
+	}
+}
+
+int parse_network(const char *text, bool cidr, union cts_addr *addr, union cts_addr *mask,
+		  bool *masked, const char *option)
+{
+	const char *slash = strchr(text, '/');
+	char host[INET6_ADDRSTRLEN];
+	uint64_t len;
+	int family;
+
+	if (slash && !cidr)
+		die(EXIT_PARAMETER, "CIDR notation unavailable for `--%s'", option);
+	if (slash && (size_t)(slash - text) < sizeof(host)) {
+		memcpy(host, text, (size_t)(slash - text));
+		host[slash - text] = '\0';
+	}
+	family = slash && (size_t)(slash - text) >= sizeof(host) ? AF_UNSPEC :
+			parse_address(slash ? host : text, addr);
+	if (family == AF_UNSPEC)
+		die(EXIT_PARAMETER, "Invalid IP address `%s'", text);
+	*masked = false;
+	if (!slash)
+		return family;
+	if (!number_read(slash + 1, slash + strlen(slash), family == AF_INET ? 32 : 128, &len))
+		die(EXIT_PARAMETER, "Invalid netmask");
+	mask_of_length(family, (unsigned int)len, mask);
+	*masked = len != (family == AF_INET ? 32 : 128);
+	return family;
+}
+
+uint8_t parse_protocol(const char *text)
+{
+	static const struct { const char *name; uint8_t number; } known[] = {
+		{ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "udplite", IPPROTO_UDPLITE },
+		{ "sctp", IPPROTO_SCTP }, { "dccp", IPPROTO_DCCP }, { "gre", IPPROTO_GRE },
+		{ "icmp", IPPROTO_ICMP }, { "icmpv6", IPPROTO_ICMPV6 },
+	};
+	const struct protoent *entry;
+	uint64_t number;
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcasecmp(text, known[i].name))
+			return known[i].number;
+	entry = getprotobyname(text);
+	if (entry && entry->p_proto >= 0 && entry->p_proto <= UINT8_MAX)
+		return (uint8_t)entry->p_proto;
+	if (!number_read(text, text + strlen(text), UINT8_MAX, &number))
+		die(EXIT_PARAMETER, "`%s' unsupported protocol", text);
+	return (uint8_t)number;
+}
+
+/* VALUE[/MASK] */
+void parse_mark(const char *text, uint32_t *mark, uint32_t *mask)
+{
+	const char *slash = strchr(text, '/');
+	uint64_t value, bits = UINT32_MAX;
+
+	if (!number_read(text, slash ? slash : text + strlen(text), UINT32_MAX, &value) ||
+	    (slash && !number_read(slash + 1, slash + strlen(slash), UINT32_MAX, &bits)))
+		die(EXIT_OTHER, "unexpected value '%s' with -m option", text);
+	*mark = (uint32_t)value;
+	*mask = (uint32_t)bits;
+}
+
+/* Call fn for each word of a comma list; an empty word is a bad parameter. */
+static void each_word(const char *text, void (*fn)(void *ctx, const char *word, size_t len),
+		      void *ctx)
+{
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		if (!len)
+			die(EXIT_PARAMETER, "Bad parameter `%s'", text);
+		fn(ctx, text, len);
+		if (!text[len])
+			return;
+		text += len + 1;
+	}
+}
+
+struct word {
+	const char *name;
+	uint32_t value;
+};
+
+/* The word that this is an abbreviation of, in any case; NULL: none. */
+static const struct word *word_find(const struct word *table, const char *text, size_t len)
+{
+	for (; table->name; table++)
+		if (!strncasecmp(table->name, text, len))
+			return table;
+	return NULL;
+}
+
+static const struct word status_words[] = {
+	{ "ASSURED", IPS_ASSURED }, { "SEEN_REPLY", IPS_SEEN_REPLY }, { "UNSET", 0 },
+	{ "FIXED_TIMEOUT", IPS_FIXED_TIMEOUT }, { "EXPECTED", IPS_EXPECTED },
+	{ "OFFLOAD", IPS_OFFLOAD }, { "HW_OFFLOAD", IPS_HW_OFFLOAD }, { NULL, 0 },
+};
+
+struct status_bits {
+	uint32_t set, clear;
+};
+
+static void status_word(void *ctx, const char *text, size_t len)
+{
+	struct status_bits *bits = ctx;
+	bool negated = *text == '!';
+	const struct word *w;
+
+	if (len == strlen("UNREPLIED") && !strncmp(text, "UNREPLIED", len)) {
+		bits->clear |= IPS_SEEN_REPLY;
+		return;
+	}
+	w = len > negated ? word_find(status_words, text + negated, len - negated) : NULL;
+	if (!w)
+		die(EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
+	if (negated)
+		bits->clear |= w->value;
+	else
+		bits->set |= w->value;
+}
+
+void parse_status(const char *text, uint32_t *set, uint32_t *clear)
+{
+	struct status_bits bits = { 0, 0 };
+
+	each_word(text, status_word, &bits);
+	*set |= bits.set;
+	*clear |= bits.clear;
+}
+
+static const struct word event_words[] = {
+	{ "ALL", 1 << CTS_EVENT_NEW | 1 << CTS_EVENT_UPDATE | 1 << CTS_EVENT_DESTROY },
+	{ "NEW", 1 << CTS_EVENT_NEW }, { "UPDATES", 1 << CTS_EVENT_UPDATE },
+	{ "DESTROY", 1 << CTS_EVENT_DESTROY }, { NULL, 0 },
+};
+
+static const struct word output_words[] = {
+	{ "xml", OUT_XML }, { "extended", OUT_EXTENDED }, { "timestamp", OUT_TIMESTAMP },
+	{ "id", OUT_ID }, { "ktimestamp", OUT_KTIMESTAMP }, { "labels", OUT_LABELS },
+	{ "userspace", OUT_USERSPACE }, { "save", OUT_SAVE }, { NULL, 0 },
+};
+
+struct word_sum {
+	const struct word *table;
+	unsigned int bits;
+};
+
+static void sum_word(void *ctx, const char *text, size_t len)
+{
+	struct word_sum *sum = ctx;
+	const struct word *w = word_find(sum->table, text, len);
+
+	if (!w)
+		die(EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
+	sum->bits |= w->value;
+}
+
+unsigned int parse_events(const char *text)
+{
+	struct word_sum sum = { event_words, 0 };
+
+	each_word(text, sum_word, &sum);
+	return sum.bits;
+}
+
+unsigned int parse_output(const char *text)
+{
+	struct word_sum sum = { output_words, 0 };
+
+	each_word(text, sum_word, &sum);
+	if (sum.bits & OUT_SAVE && sum.bits & ~OUT_SAVE)
+		die(EXIT_OTHER, "cannot combine save output with any other output type, "
+				"use -o save only");
+	return sum.bits;
+}
+
+/* ADDR, ADDR:PORT or [ADDR6]:PORT; what is no address is named as a whole. */
+void parse_nat(const char *text, struct nat_arg *nat, const char *option)
+{
+	const char *colon = NULL, *start = text, *end = text + strlen(text);
+	char host[INET6_ADDRSTRLEN + 1];
+	uint64_t port;
+
+	memset(nat, 0, sizeof(*nat));
+	if (*text == '[') {
+		start = text + 1;
+		end = strchr(start, ']');
+		if (!end || end[1] != ':')
+			die(EXIT_PARAMETER, "Invalid IP address `%s' for `--%s'", text, option);
+		colon = end + 1;
+	} else if (strchr(text, ':') == strrchr(text, ':')) {
+		colon = strchr(text, ':');
+		end = colon ? colon : end;
+	}
+	if ((size_t)(end - start) >= sizeof(host))
+		die(EXIT_PARAMETER, "Invalid IP address `%s'", text);
+	memcpy(host, start, (size_t)(end - start));
+	host[end - start] = '\0';
+	nat->family = parse_address(host, &nat->addr);
+	if (nat->family == AF_UNSPEC)
+		die(EXIT_PARAMETER, "Invalid IP address `%s'", text);
+	nat->has_addr = true;
+	if (!colon)
+		return;
+	if (!number_read(colon + 1, colon + strlen(colon), UINT16_MAX, &port))
+		die(EXIT_PARAMETER, "Invalid port `%s' in `%s'", colon + 1, text);
+	nat->has_port = true;
+	nat->port = htons((uint16_t)port);
+}
+
+struct label_words {
+	const struct cts_labelmap *map;
+	uint32_t *words;
+};
+
+static void label_word(void *ctx, const char *text, size_t len)
+{
+	struct label_words *lw = ctx;
+	char name[256];
+	int bit = -1;
+
+	if (len < sizeof(name)) {
+		memcpy(name, text, len);
+		name[len] = '\0';
+		bit = cts_labelmap_bit(lw->map, name);
+	}
+	if (bit < 0)
+		die(EXIT_PARAMETER, "unknown label '%.*s'", (int)len, text);
+	if (bit >= LABEL_WORDS * 32)
+		die(EXIT_PARAMETER, "label '%s' is bit %d, kernels have 128", name, bit);
+	lw->words[bit / 32] |= UINT32_C(1) << bit % 32;
+}
+
+void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WORDS])
+{
+	struct label_words lw = { NULL, words };
+
+	if (!cl->labelmap) {
+		cl->labelmap = cts_labelmap_load(cl->labelmap_path);
+		if (!cl->labelmap)
+			die(EXIT_PARAMETER, "label map %s: %s",
+			    cl->labelmap_path ? cl->labelmap_path : "/etc/xtables/connlabel.conf",
+			    strerror(errno));
+	}
+	lw.map = cl->labelmap;
+	each_word(text, label_word, &lw);
+}
