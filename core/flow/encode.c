@@ -21,7 +21,7 @@ struct build {
 	bool full;
 };
 
-static void *put_space(struct build *b, uint16_t type, size_t len)
+static inline void *put_space(struct build *b, uint16_t type, size_t len)
 {
 	struct nlattr nla = { .nla_len = (uint16_t)(NLA_HDRLEN + len), .nla_type = type };
 	size_t step = NLA_ALIGN(NLA_HDRLEN + len);
@@ -31,13 +31,13 @@ static void *put_space(struct build *b, uint16_t type, size_t len)
 		b->full = true;
 		return NULL;
 	}
+	memset(at + step - NLA_ALIGNTO, 0, NLA_ALIGNTO); /* padding, then what covers it */
 	memcpy(at, &nla, sizeof(nla));
-	memset(at + NLA_HDRLEN + len, 0, step - NLA_HDRLEN - len);
 	b->len += step;
 	return at + NLA_HDRLEN;
 }
 
-static void put(struct build *b, uint16_t type, const void *data, size_t len)
+static inline void put(struct build *b, uint16_t type, const void *data, size_t len)
 {
 	void *at = put_space(b, type, len);
 
@@ -45,24 +45,24 @@ static void put(struct build *b, uint16_t type, const void *data, size_t len)
 		memcpy(at, data, len);
 }
 
-static void put_u8(struct build *b, uint16_t type, uint8_t v)
+static inline void put_u8(struct build *b, uint16_t type, uint8_t v)
 {
 	put(b, type, &v, sizeof(v));
 }
 
-static void put_u16(struct build *b, uint16_t type, uint16_t v)
+static inline void put_u16(struct build *b, uint16_t type, uint16_t v)
 {
 	v = htobe16(v);
 	put(b, type, &v, sizeof(v));
 }
 
-static void put_u32(struct build *b, uint16_t type, uint32_t v)
+static inline void put_u32(struct build *b, uint16_t type, uint32_t v)
 {
 	v = htobe32(v);
 	put(b, type, &v, sizeof(v));
 }
 
-static void put_u64(struct build *b, uint16_t type, uint64_t v)
+static inline void put_u64(struct build *b, uint16_t type, uint64_t v)
 {
 	v = htobe64(v);
 	put(b, type, &v, sizeof(v));
@@ -80,7 +80,7 @@ static void put_string(struct build *b, uint16_t type, const char *str, size_t l
 	at[len] = '\0';
 }
 
-static size_t nest_open(struct build *b, uint16_t type)
+static inline size_t nest_open(struct build *b, uint16_t type)
 {
 	size_t at = b->len;
 
@@ -88,7 +88,7 @@ static size_t nest_open(struct build *b, uint16_t type)
 	return at;
 }
 
-static void nest_close(struct build *b, size_t at)
+static inline void nest_close(struct build *b, size_t at)
 {
 	uint16_t len = (uint16_t)(b->len - at);
 
@@ -123,8 +123,13 @@ static void put_tuple(struct build *b, uint16_t type, const struct cts_tuple *t,
 	size_t ip = nest_open(b, CTA_TUPLE_IP), proto;
 	bool v6 = t->family == AF_INET6;
 
-	put(b, v6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, &t->src, cts_addr_len(t->family));
-	put(b, v6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, &t->dst, cts_addr_len(t->family));
+	if (v6) {
+		put(b, CTA_IP_V6_SRC, &t->src, 16);
+		put(b, CTA_IP_V6_DST, &t->dst, 16);
+	} else {
+		put(b, CTA_IP_V4_SRC, &t->src, 4);
+		put(b, CTA_IP_V4_DST, &t->dst, 4);
+	}
 	nest_close(b, ip);
 	proto = nest_open(b, CTA_TUPLE_PROTO);
 	put_l4(b, t);
