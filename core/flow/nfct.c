@@ -107,6 +107,8 @@ static const struct {
 	PLAIN(ATTR_TCP_WSCALE_ORIG, CTS_FLOW_TCP_WSCALE, tcp_wscale[CTS_DIR_ORIG]),
 	PLAIN(ATTR_TCP_WSCALE_REPL, CTS_FLOW_TCP_WSCALE, tcp_wscale[CTS_DIR_REPLY]),
 	PLAIN(ATTR_SCTP_STATE, CTS_FLOW_SCTP_STATE, sctp_state),
+	PLAIN(ATTR_SCTP_VTAG_ORIG, CTS_FLOW_SCTP_VTAG, sctp_vtag[CTS_DIR_ORIG]),
+	PLAIN(ATTR_SCTP_VTAG_REPL, CTS_FLOW_SCTP_VTAG, sctp_vtag[CTS_DIR_REPLY]),
 	PLAIN(ATTR_DCCP_STATE, CTS_FLOW_DCCP_STATE, dccp_state),
 	PLAIN(ATTR_DCCP_ROLE, CTS_FLOW_DCCP_ROLE, dccp_role),
 	PLAIN(ATTR_DCCP_HANDSHAKE_SEQ, CTS_FLOW_DCCP_SEQ, dccp_seq),
@@ -142,15 +144,6 @@ static void get_plain(struct cts_flow *flow, const struct nf_conntrack *ct)
 		       plain[i].size);
 		if (plain[i].attr < CTS_FLOW_ATTR_MAX)
 			flow->present |= CTS_FLOW_BIT(plain[i].attr);
-	}
-	for (int dir = 0; dir < CTS_DIR_MAX; dir++) {
-		enum nf_conntrack_attr from = ATTR_SCTP_VTAG_ORIG + dir;
-
-		if (nfct_attr_is_set(ct, from) <= 0)
-			continue;
-		/* the only numbers that the library keeps in network order */
-		flow->sctp_vtag[dir] = ntohl(nfct_get_attr_u32(ct, from));
-		flow->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
 	}
 }
 

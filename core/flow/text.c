@@ -30,6 +30,11 @@ static const char *const sctp_states[] = {
 	"SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT", "HEARTBEAT_ACKED",
 };
 
+static const char *const dccp_states[] = {
+	"NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT",
+	"IGNORE", "INVALID",
+};
+
 #define N_ELEMS(a) (sizeof(a) / sizeof((a)[0]))
 
 const char *cts_tcp_state_name(uint8_t state)
@@ -40,6 +45,11 @@ const char *cts_tcp_state_name(uint8_t state)
 const char *cts_sctp_state_name(uint8_t state)
 {
 	return state < N_ELEMS(sctp_states) ? sctp_states[state] : NULL;
+}
+
+static const char *dccp_state_name(uint8_t state)
+{
+	return state < N_ELEMS(dccp_states) ? dccp_states[state] : NULL;
 }
 
 const char *cts_proto_name(uint8_t proto)
@@ -240,7 +250,9 @@ static void put_state(struct line *l, const char *name)
 
 static void put_head(struct line *l, const struct cts_flow *f, unsigned int flags)
 {
-	const struct cts_tuple *t = cts_flow_has(f, CTS_FLOW_ORIG) ? &f->orig : &f->reply;
+	static const struct cts_tuple none;
+	const struct cts_tuple *t = cts_flow_has(f, CTS_FLOW_ORIG) ? &f->orig :
+				    cts_flow_has(f, CTS_FLOW_REPLY) ? &f->reply : &none;
 
 	if (flags & CTS_FORMAT_LAYER3) {
 		put_padded(l, t->family == AF_INET6 ? "ipv6" : "ipv4");
@@ -258,8 +270,8 @@ static void put_head(struct line *l, const struct cts_flow *f, unsigned int flag
 		put_state(l, cts_tcp_state_name(f->tcp_state));
 	if (cts_flow_has(f, CTS_FLOW_SCTP_STATE))
 		put_state(l, cts_sctp_state_name(f->sctp_state));
-	if (cts_flow_has(f, CTS_FLOW_DCCP_STATE)) /* the library's slip, which scripts know */
-		put_state(l, cts_sctp_state_name(f->dccp_state));
+	if (cts_flow_has(f, CTS_FLOW_DCCP_STATE))
+		put_state(l, dccp_state_name(f->dccp_state));
 }
 
 static void put_assured(struct line *l, uint32_t status)

@@ -107,9 +107,10 @@ static void restore_nat(struct write_op *op)
 	f->nat.proto = f->orig.proto;
 	f->nat.src = reply->dst;
 	f->nat.dst = reply->src;
-	/* ICMP has one id, which stands in sport in both directions. */
+	/* ICMP has one id, which stands in sport in both directions. The kernel
+	 * sets up the destination first: that must not touch it yet. */
 	f->nat.sport = icmp ? reply->sport : reply->dport;
-	f->nat.dport = reply->sport;
+	f->nat.dport = icmp ? f->orig.sport : reply->sport;
 	f->present |= BIT(SNAT) | BIT(DNAT);
 }
 

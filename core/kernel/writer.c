@@ -26,7 +26,7 @@
 #define WRITER_MESSAGE_MAX 1024u   /* the longest message, twice over */
 #define WRITER_REPLIES 32u         /* datagrams a recvmmsg */
 #define WRITER_REPLY_MAX 4096u     /* a reply; the longest is an entry */
-#define WRITER_REPEATS 3u          /* of an operation whose reply got lost */
+#define WRITER_REPEATS 4u          /* of an operation whose reply got lost: 128, 32, 8, 2, 1 */
 #define SEEN_WORDS 32u             /* a filter of 2048 bits over the pending keys */
 
 struct cts_writer {
@@ -35,6 +35,8 @@ struct cts_writer {
 	struct mnl_socket *nl;           /* owned */
 	int fd;
 	uint32_t seq;                    /* of the first message of the batch */
+	unsigned int window;             /* messages a sendmsg: fewer after a loss of replies */
+	unsigned int sent;               /* ops[0..sent) are under way */
 	bool busy;                       /* a callback runs */
 	bool lost;                       /* replies of this batch got lost */
 	bool complete;                   /* the last message was answered */
@@ -100,6 +102,7 @@ struct cts_writer *cts_writer_open(const struct cts_writer_conf *conf)
 	w->rules.collision_replace = conf->collision_replace;
 	w->rules.tcp_window_tracking = conf->tcp_window_tracking;
 	w->seq = 1;
+	w->window = w->conf.batch;
 	w->ops = calloc(w->conf.batch, sizeof(*w->ops));
 	w->buf = malloc((size_t)w->conf.batch * WRITER_MESSAGE_MAX);
 	w->replies = malloc((size_t)WRITER_REPLIES * WRITER_REPLY_MAX);
@@ -217,12 +220,15 @@ static int writer_send(struct cts_writer *w)
 {
 	struct nlmsghdr *nlh = (struct nlmsghdr *)w->buf;
 	int len = (int)w->used;
+	size_t bytes;
 
-	for (unsigned int i = 1; i < w->n; i++)
+	w->sent = w->n < w->window ? w->n : w->window;
+	for (unsigned int i = 1; i < w->sent; i++)
 		nlh = mnl_nlmsg_next(nlh, &len);
 	nlh->nlmsg_flags |= NLM_F_ACK;
+	bytes = (size_t)((uint8_t *)nlh - w->buf) + NLMSG_ALIGN(nlh->nlmsg_len);
 	w->lost = w->complete = false;
-	return mnl_socket_sendto(w->nl, w->buf, w->used) < 0 ? -1 : 0;
+	return mnl_socket_sendto(w->nl, w->buf, bytes) < 0 ? -1 : 0;
 }
 
 /* -- replies -- */
@@ -245,7 +251,7 @@ static void writer_message(struct cts_writer *w, const struct nlmsghdr *nlh)
 	uint32_t i = nlh->nlmsg_seq - w->seq;
 	const struct nlmsgerr *e;
 
-	if (i >= w->n)
+	if (i >= w->sent)
 		return;   /* of a former batch whose replies were given up */
 	if (nlh->nlmsg_type == NLMSG_ERROR) {
 		if (nlh->nlmsg_len < NLMSG_LENGTH(sizeof(*e)))
@@ -253,7 +259,7 @@ static void writer_message(struct cts_writer *w, const struct nlmsghdr *nlh)
 		e = mnl_nlmsg_get_payload(nlh);
 		w->ops[i].answered = true;
 		w->ops[i].err = -e->error;
-		w->complete |= i == w->n - 1;
+		w->complete |= i == w->sent - 1;
 	} else if (cts_nl_subsys(nlh) == NFNL_SUBSYS_CTNETLINK &&
 		   cts_nl_type(nlh) == IPCTNL_MSG_CT_NEW) {
 		writer_found(w, &w->ops[i], nlh);
@@ -393,6 +399,11 @@ static void writer_settle(struct cts_writer *w)
 {
 	unsigned int n = w->n;
 
+	/* Few replies fit: ask for fewer, down to one, whose reply always fits. */
+	if (w->lost)
+		w->window = (w->window + 3) / 4;
+	else if (w->window < w->conf.batch)
+		w->window = w->window * 2 < w->conf.batch ? w->window * 2 : w->conf.batch;
 	w->seq += n;
 	w->n = 0;
 	w->used = 0;
@@ -400,7 +411,7 @@ static void writer_settle(struct cts_writer *w)
 	for (unsigned int i = 0; i < n; i++) {
 		enum cts_write_class cls;
 
-		if (writer_judge(w, &w->ops[i], &cls))
+		if (i < w->sent && writer_judge(w, &w->ops[i], &cls))
 			writer_report(w, &w->ops[i], cls);
 		else
 			writer_keep(w, i);

@@ -117,7 +117,7 @@ static inline void gen_protoinfo(struct rng *r, struct cts_flow *f)
 {
 	if (f->orig.proto == IPPROTO_TCP) {
 		if (gen_has(r, f, CTS_FLOW_TCP_STATE, 1))
-			f->tcp_state = (uint8_t)rng_below(r, 10);
+			f->tcp_state = (uint8_t)rng_below(r, 16);
 		if (gen_has(r, f, CTS_FLOW_TCP_FLAGS, 2)) {
 			f->tcp_flags[0] = (uint8_t)rng_number(r, 8);
 			f->tcp_flags[1] = (uint8_t)rng_number(r, 8);
@@ -131,7 +131,7 @@ static inline void gen_protoinfo(struct rng *r, struct cts_flow *f)
 	}
 	if (f->orig.proto == IPPROTO_SCTP) {
 		if (gen_has(r, f, CTS_FLOW_SCTP_STATE, 1))
-			f->sctp_state = (uint8_t)rng_below(r, 10);
+			f->sctp_state = (uint8_t)rng_below(r, 16);
 		if (gen_has(r, f, CTS_FLOW_SCTP_VTAG, 2)) {
 			f->sctp_vtag[0] = (uint32_t)rng_number(r, 32);
 			f->sctp_vtag[1] = (uint32_t)rng_number(r, 32);
@@ -139,7 +139,7 @@ static inline void gen_protoinfo(struct rng *r, struct cts_flow *f)
 	}
 	if (f->orig.proto == IPPROTO_DCCP) {
 		if (gen_has(r, f, CTS_FLOW_DCCP_STATE, 1))
-			f->dccp_state = (uint8_t)rng_below(r, 10);
+			f->dccp_state = (uint8_t)rng_below(r, 16);
 		if (gen_has(r, f, CTS_FLOW_DCCP_ROLE, 2))
 			f->dccp_role = (uint8_t)rng_below(r, 2);
 		if (gen_has(r, f, CTS_FLOW_DCCP_SEQ, 2))
