@@ -74,8 +74,10 @@ void cts_option_allowed(const struct cts_option *row, char *buf, size_t size)
 	/* A list's min and max count its words, they do not limit integers. */
 	allowed_type(&(struct cts_option){ .choices = row->choices }, cts_option_item_type(row),
 		     item, sizeof(item));
-	snprintf(buf, size, "a list: %s%s", item,
-		 row->choices || cts_option_item_type(row) != CTS_OPT_STRING ? "" : "s");
+	if (cts_option_item_type(row) == CTS_OPT_STRING && !row->choices)
+		snprintf(buf, size, "a list of strings");
+	else
+		snprintf(buf, size, "a list: %s", item);
 }
 
 static int refuse(const struct cts_option *row, const char *text, const char *what, char *why,
