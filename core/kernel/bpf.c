@@ -26,6 +26,7 @@ struct push_network {
 
 struct cts_push {
 	uint32_t protocols[8];  /* bit n % 32 of word n / 32: protocol n may pass */
+	bool overflow;          /* more networks than fit: none is pushed */
 	unsigned int n_networks;
 	struct push_network networks[CTS_PUSH_NETWORKS_MAX];
 };
@@ -65,7 +66,10 @@ int cts_push_network(struct cts_push *push, int family, const union cts_addr *ne
 		errno = EINVAL;
 		return -1;
 	}
-	if (push->n_networks == CTS_PUSH_NETWORKS_MAX) {
+	/* Half a list of what is accepted would refuse the other half. */
+	if (push->overflow || push->n_networks == CTS_PUSH_NETWORKS_MAX) {
+		push->overflow = true;
+		push->n_networks = 0;
 		errno = ENOSPC;
 		return -1;
 	}

@@ -20,7 +20,8 @@ extern "C" {
  * network: an entry lies in it when its original source or its reply source (the
  * real destination) does. It is refused when it lies in a network that is not
  * accepted, or when accepted ones of its family were declared, by whomever, and it
- * lies in none of them. At most 64 networks in all, tested one by one.
+ * lies in none of them. At most 64 networks in all, tested one by one;
+ * one more (ENOSPC), and no network at all is tested in the kernel.
  */
 struct cts_push;
 int cts_push_protocols(struct cts_push *push, const uint8_t bitmap[32], bool accept);
