@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/kernel/write_op.h"
 
@@ -135,6 +136,48 @@ static void restore_tcp(struct cts_flow *f, const struct restore_rules *rules)
 	f->present |= BIT(TCP_FLAGS);
 }
 
+/* -- helpers that are not here -- */
+
+static int64_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec;
+}
+
+static bool helper_refused(const struct restore_rules *rules, const struct write_op *op)
+{
+	for (unsigned int i = 0; i < REFUSED_HELPERS_MAX && i < rules->n_refused; i++) {
+		const struct refused_helper *r = &rules->refused[i];
+
+		if (r->family == op->flow.orig.family && r->proto == op->flow.orig.proto &&
+		    !strcmp(r->name, op->helper) && now_s() < r->until_s)
+			return true;
+	}
+	return false;
+}
+
+static void helper_remember(struct restore_rules *rules, const struct write_op *op)
+{
+	struct refused_helper *r = &rules->refused[rules->n_refused % REFUSED_HELPERS_MAX];
+
+	if (helper_refused(rules, op))
+		return;
+	rules->n_refused++;
+	memcpy(r->name, op->helper, sizeof(r->name));
+	r->family = op->flow.orig.family;
+	r->proto = op->flow.orig.proto;
+	r->until_s = now_s() + REFUSED_HELPER_S;
+}
+
+/* The message of an update: what an entry that exists can be told. */
+static void prepare_update(struct write_op *op)
+{
+	op->attrs = op->flow.present & ~(op->left_out | CREATE_ONLY);
+	op->step = STEP_UPDATE;
+}
+
 int restore_prepare(struct write_op *op, const struct restore_rules *rules)
 {
 	struct cts_flow *f = &op->flow;
@@ -157,8 +200,12 @@ int restore_prepare(struct write_op *op, const struct restore_rules *rules)
 		f->status = IPS_CONFIRMED | (f->status & STATUS_SHARED);
 	restore_tcp(f, rules);
 
+	if (f->present & BIT(HELPER) && helper_refused(rules, op))
+		op->left_out |= BIT(HELPER);
 	op->step = STEP_CREATE;
-	op->attrs = f->present;
+	op->attrs = f->present & ~op->left_out;
+	if (op->op == CTS_OP_REFRESH)
+		prepare_update(op);
 	return 0;
 }
 
@@ -208,7 +255,8 @@ static bool create_again(struct write_op *op)
 	return go_on(op, STEP_CREATE);
 }
 
-static bool after_create(struct write_op *op, enum cts_write_class *cls)
+static bool after_create(struct write_op *op, struct restore_rules *rules,
+			 enum cts_write_class *cls)
 {
 	uint64_t culprit = 0;
 
@@ -224,6 +272,8 @@ static bool after_create(struct write_op *op, enum cts_write_class *cls)
 		break;
 	case EOPNOTSUPP:
 		culprit = BIT(HELPER);
+		if (op->attrs & culprit)
+			helper_remember(rules, op);
 		break;
 	case EBUSY:
 		culprit = BIT(STATUS);
@@ -239,7 +289,8 @@ static bool begin_update(struct write_op *op)
 {
 	uint32_t status = op->found_status;
 
-	op->attrs &= ~CREATE_ONLY;
+	prepare_update(op);
+	op->looked = true;
 	if (op->attrs & BIT(STATUS)) {
 		op->flow.status = status | (op->flow.status & STATUS_SHARED);
 		if (op->flow.status == status)
@@ -248,7 +299,7 @@ static bool begin_update(struct write_op *op)
 	/* EPERM on such an entry */
 	if (status & IPS_FIXED_TIMEOUT)
 		op->attrs &= ~BIT(TIMEOUT);
-	return go_on(op, STEP_UPDATE);
+	return false;
 }
 
 static bool after_get(struct write_op *op, enum cts_write_class *cls)
@@ -279,6 +330,13 @@ static bool after_get_reply(struct write_op *op, const struct restore_rules *rul
 
 static bool after_update(struct write_op *op, enum cts_write_class *cls)
 {
+	/* A refresh that went ahead: start from the beginning. */
+	if (!op->looked && (op->err == EBUSY || op->err == EPERM))
+		return go_on(op, STEP_GET);
+	if (!op->looked && op->err == ENOENT) {
+		op->attrs = op->flow.present & ~op->left_out;
+		return go_on(op, STEP_CREATE);
+	}
 	switch (op->err) {
 	case 0:
 		return over(cls, CTS_WRITE_UPDATED);
@@ -298,12 +356,12 @@ static bool after_update(struct write_op *op, enum cts_write_class *cls)
 	return refused_class(op->err, cls);
 }
 
-bool restore_next(struct write_op *op, const struct restore_rules *rules,
+bool restore_next(struct write_op *op, struct restore_rules *rules,
 		  enum cts_write_class *cls)
 {
 	switch (op->step) {
 	case STEP_CREATE:
-		return after_create(op, cls);
+		return after_create(op, rules, cls);
 	case STEP_GET:
 		return after_get(op, cls);
 	case STEP_GET_REPLY:

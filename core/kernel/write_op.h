@@ -36,6 +36,7 @@ struct write_op {
 	bool found;                      /* the last GET was answered */
 	bool answered;                   /* a reply came; without one, and no loss: success */
 	bool recreated;                  /* restore: create was tried again after EEXIST */
+	bool looked;                     /* restore: the kernel's entry was looked at */
 	bool quiet;                      /* not the caller's: no done() */
 	uint64_t left_out;               /* CTS_FLOW_BIT()s the kernel refused */
 	int err;                         /* errno of the last answer */
@@ -44,9 +45,24 @@ struct write_op {
 	char helper[WRITE_HELPER_MAX];
 };
 
+/*
+ * Helpers that the kernel refused. Each such attempt may run modprobe, which takes
+ * milliseconds; so what was refused is left out from the start for a while.
+ */
+#define REFUSED_HELPERS_MAX 8u
+#define REFUSED_HELPER_S 60
+
+struct refused_helper {
+	char name[WRITE_HELPER_MAX];
+	uint8_t family, proto;
+	int64_t until_s;                 /* CLOCK_MONOTONIC */
+};
+
 struct restore_rules {
 	bool collision_replace;
 	bool tcp_window_tracking;
+	unsigned int n_refused;          /* ever written; the oldest gives way */
+	struct refused_helper refused[REFUSED_HELPERS_MAX];
 };
 
 /* Make the first attempt's message out of the copy in op. 0, or -1 and EINVAL. */
@@ -54,7 +70,7 @@ int restore_prepare(struct write_op *op, const struct restore_rules *rules);
 
 /* Judge the answer to op->step. true: op is over, *cls says how; false: it goes
  * on with the new op->step. */
-bool restore_next(struct write_op *op, const struct restore_rules *rules,
+bool restore_next(struct write_op *op, struct restore_rules *rules,
 		  enum cts_write_class *cls);
 
 #endif

@@ -342,7 +342,7 @@ static bool writer_judge(struct cts_writer *w, struct write_op *op, enum cts_wri
 		*cls = CTS_WRITE_FAILED;
 		return true;
 	}
-	if (op->op == CTS_OP_RESTORE)
+	if (op->op == CTS_OP_RESTORE || op->op == CTS_OP_REFRESH)
 		return restore_next(op, &w->rules, cls);
 	return plain_next(op, cls);
 }
@@ -535,9 +535,9 @@ static int op_init(struct write_op *op, enum cts_write_op what, const struct cts
 	op_copy_flow(op, flow);
 	op->op = (uint8_t)what;
 	op->repeats = 0;
-	op->recreated = op->quiet = false;
+	op->recreated = op->looked = op->quiet = false;
 	op->left_out = 0;
-	if (what == CTS_OP_RESTORE)
+	if (what == CTS_OP_RESTORE || what == CTS_OP_REFRESH)
 		return restore_prepare(op, rules);
 	op->step = first[what];
 	op->attrs = op->flow.present;

@@ -30,6 +30,9 @@ enum cts_write_class {
 
 enum cts_write_op {
 	CTS_OP_RESTORE,   /* a peer's entry: NAT, timeout, status, master rules; create or update */
+	CTS_OP_REFRESH,   /* the same for an entry that was restored before and is still the
+			   * peer's: update first, one message instead of three; it does not
+			   * notice that the kernel has it the other way round meanwhile */
 	CTS_OP_CREATE,    /* what the caller says, NLM_F_CREATE | NLM_F_EXCL */
 	CTS_OP_ADD,       /* NLM_F_CREATE: update when there */
 	CTS_OP_UPDATE,    /* only when there */

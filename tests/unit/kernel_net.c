@@ -188,6 +188,23 @@ uint32_t kernel_raw_create(uint32_t first, uint32_t n)
 	return portid;
 }
 
+void kernel_raw_expect(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport)
+{
+	uint8_t buf[1024];
+	struct mnl_socket *nl = raw_open();
+	struct nlmsghdr *nlh = raw_header(buf, IPCTNL_MSG_EXP_NEW,
+					  NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, 1);
+
+	nlh->nlmsg_type = NFNL_SUBSYS_CTNETLINK_EXP << 8 | IPCTNL_MSG_EXP_NEW;
+	raw_tuple(nlh, CTA_EXPECT_MASTER, src, dst, sport, dport);
+	raw_tuple(nlh, CTA_EXPECT_TUPLE, dst, src, 0, htons(2021));
+	raw_tuple(nlh, CTA_EXPECT_MASK, UINT32_MAX, UINT32_MAX, 0, UINT16_MAX);
+	mnl_attr_put_u32(nlh, CTA_EXPECT_TIMEOUT, htonl(100));
+	assert_true(mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) > 0);
+	raw_wait_ack(nl);
+	mnl_socket_close(nl);
+}
+
 void kernel_raw_flush(void)
 {
 	uint8_t buf[64];

@@ -25,6 +25,8 @@ void kernel_flow6(struct cts_flow *flow, uint32_t i);
 /* Create flows first..first + n - 1 without our code; fails the test on error.
  * Returns the port id that did it. */
 uint32_t kernel_raw_create(uint32_t first, uint32_t n);
+/* An expectation of the TCP flow with these ends: any port of its server to port 2021. */
+void kernel_raw_expect(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport);
 /* Empty the table. */
 void kernel_raw_flush(void);
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/kernel/bpf.h"
+#include "core/kernel/dump.h"
 #include "core/kernel/events.h"
 #include "core/kernel/writer.h"
 #include "tests/unit/kernel_net.h"
@@ -400,6 +401,14 @@ static void another_process_cannot_make_up_events(void **state)
 	cts_events_close(src);
 }
 
+static void count_expectations(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	struct tally *t = ctx;
+
+	for (size_t i = 0; i < n; i++)
+		t->expectations += !ev[i]->flow && ev[i]->raw && ev[i]->raw_len;
+}
+
 /* -- what the mirror relies on (I0) -- */
 
 static void a_mark_that_became_zero_is_told(void **state)
@@ -450,6 +459,45 @@ static void an_update_tells_only_what_changed(void **state)
 	cts_events_close(src);
 }
 
+/* A master made with its helper, and an expectation of it: raw, for whoever decodes. */
+static void expectations_come_raw(void **state)
+{
+	struct cts_events_conf conf = { .expectations = true, .no_flows = true };
+	struct cts_dump_conf dconf = { .table = CTS_TABLE_EXPECT };
+	struct cts_events *src = open_or_fail(&conf);
+	struct cts_writer *w = writer_or_fail();
+	struct cts_flow f;
+	struct tally t;
+
+	kernel_flow(&f, 1);
+	f.orig.dport = htons(21);
+	cts_tuple_invert(&f.orig, &f.reply);
+	f.present |= CTS_FLOW_BIT(CTS_FLOW_HELPER);
+	f.helper = "ftp";
+	f.helper_len = 3;
+	write_one(w, CTS_OP_CREATE, &f);
+	if (!cts_writer_counters(w)[CTS_WRITE_CREATED]) {
+		print_message("this kernel has no ftp helper\n");
+		goto out;
+	}
+	kernel_raw_expect(f.orig.src.v4, f.orig.dst.v4, f.orig.sport, f.orig.dport);
+	drain(src, &t);
+	assert_int_equal(t.n, 1);
+	assert_int_equal(t.expectations, 1);
+	assert_int_equal(t.type[CTS_EVENT_NEW], 1);
+	assert_true(t.last_raw);
+
+	memset(&t, 0, sizeof(t));
+	struct cts_dump *d = cts_dump_open(&dconf);
+	assert_non_null(d);
+	assert_int_equal(cts_dump_run(d, count_expectations, &t), 0);
+	assert_int_equal(t.expectations, 1);
+	cts_dump_close(d);
+out:
+	cts_writer_close(w);
+	cts_events_close(src);
+}
+
 #define EVENTS_SYSCTL "/proc/sys/net/netfilter/nf_conntrack_events"
 
 static void a_flow_made_unheard_is_not_told_of_later_unless_the_sysctl_says_so(void **state)
@@ -490,6 +538,7 @@ int main(void)
 		cmocka_unit_test_setup(another_process_cannot_make_up_events, fresh),
 		cmocka_unit_test_setup(a_mark_that_became_zero_is_told, fresh),
 		cmocka_unit_test_setup(an_update_tells_only_what_changed, fresh),
+		cmocka_unit_test_setup(expectations_come_raw, fresh),
 		cmocka_unit_test_setup(
 			a_flow_made_unheard_is_not_told_of_later_unless_the_sysctl_says_so, fresh),
 	};

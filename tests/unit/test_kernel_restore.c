@@ -567,6 +567,71 @@ static void what_cannot_be_restored_does_not_disturb(void **state)
 	assert_int_equal(restore(&f), CTS_WRITE_UPDATED);
 }
 
+/* A second flow with the same unknown helper is not tried with it again; another
+ * protocol's is. */
+static void a_refused_helper_is_remembered(void **state)
+{
+	struct restore_rules rules = { 0 };
+	struct write_op op = { .op = CTS_OP_RESTORE, .helper = "no-such-helper" };
+	enum cts_write_class cls;
+
+	kernel_flow(&op.flow, 1);
+	op.flow.present |= BIT(HELPER);
+	assert_int_equal(restore_prepare(&op, &rules), 0);
+	assert_true(op.attrs & BIT(HELPER));
+	op.err = EOPNOTSUPP;
+	assert_false(restore_next(&op, &rules, &cls));
+
+	op.left_out = 0;
+	op.flow.present |= BIT(HELPER);
+	assert_int_equal(restore_prepare(&op, &rules), 0);
+	assert_false(op.attrs & BIT(HELPER));
+	op.err = 0;
+	assert_true(restore_next(&op, &rules, &cls));
+	assert_int_equal(cls, CTS_WRITE_NO_HELPER);
+
+	op.left_out = 0;
+	op.flow.orig.proto = op.flow.reply.proto = IPPROTO_UDP;
+	assert_int_equal(restore_prepare(&op, &rules), 0);
+	assert_true(op.attrs & BIT(HELPER));
+	/* and not for ever */
+	op.flow.orig.proto = op.flow.reply.proto = IPPROTO_TCP;
+	rules.refused[0].until_s -= REFUSED_HELPER_S + 1;
+	op.left_out = 0;
+	assert_int_equal(restore_prepare(&op, &rules), 0);
+	assert_true(op.attrs & BIT(HELPER));
+}
+
+static void a_refresh_updates_and_falls_back_to_restoring(void **state)
+{
+	struct cts_flow f;
+	struct outcome out;
+
+	kernel_flow(&f, 1);
+	f.status = IPS_CONFIRMED | IPS_SEEN_REPLY;
+	f.present |= BIT(MARK);
+	f.mark = 1;
+	assert_int_equal(kernel_write(CTS_OP_REFRESH, &f).cls, CTS_WRITE_CREATED);
+	f.mark = 2;
+	f.status |= IPS_ASSURED;
+	assert_int_equal(kernel_write(CTS_OP_REFRESH, &f).cls, CTS_WRITE_UPDATED);
+	/* the kernel's status is ahead: looked at, and kept */
+	f.mark = 3;
+	f.status = IPS_CONFIRMED;
+	assert_int_equal(kernel_write(CTS_OP_REFRESH, &f).cls, CTS_WRITE_UPDATED);
+	out = kernel_read(&f);
+	assert_int_equal(out.flow.mark, 3);
+	assert_int_equal(out.flow.status, IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
+
+	/* with NAT: the update leaves it alone */
+	kernel_raw_flush();
+	nat_flow(&nat_cases[5], &f);
+	assert_int_equal(kernel_write(CTS_OP_REFRESH, &f).cls, CTS_WRITE_CREATED);
+	assert_int_equal(kernel_write(CTS_OP_REFRESH, &f).cls, CTS_WRITE_UPDATED);
+	out = kernel_read(&f);
+	assert_memory_equal(&out.flow.reply, &f.reply, sizeof(f.reply));
+}
+
 static void mixed_families_are_refused(void **state)
 {
 	struct outcome out;
@@ -607,6 +672,8 @@ int main(void)
 		cmocka_unit_test_setup(labels_that_no_rule_uses_do_not_stop_an_update, fresh),
 		cmocka_unit_test_setup(sequence_adjustment_is_restored, fresh),
 		cmocka_unit_test_setup(what_cannot_be_restored_does_not_disturb, fresh),
+		cmocka_unit_test_setup(a_refused_helper_is_remembered, fresh),
+		cmocka_unit_test_setup(a_refresh_updates_and_falls_back_to_restoring, fresh),
 		cmocka_unit_test_setup(mixed_families_are_refused, fresh),
 	};
 
