@@ -39,6 +39,9 @@ struct cts_transport_host {
 	void (*peer_down)(void *ctx, uint32_t peer);
 	/* After a send() that took less than it was given: try again. */
 	void (*writable)(void *ctx);
+	/* The link came up, went down or has another MTU: status() and
+	 * max_message() tell. Not there when size is too small for it. */
+	void (*link_changed)(void *ctx);
 };
 
 /* Counters and state of one instance, for `conntrackd -s link` and -s network. */
@@ -46,7 +49,7 @@ struct cts_transport_status {
 	size_t size;              /* of this struct as the core knows it; fill no more */
 	char device[64];          /* interface name, or what stands for it */
 	bool up;                  /* the link can carry traffic now */
-	bool carrier;             /* false: NO-CARRIER */
+	bool carrier;             /* false: NO-CARRIER; true and not up: DOWN */
 	uint64_t sent_bytes, sent_messages, sent_errors;   /* payload bytes */
 	uint64_t recv_bytes, recv_messages, recv_errors;
 	uint64_t recv_dropped;    /* by the kernel: the socket buffer was full */
