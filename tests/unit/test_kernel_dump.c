@@ -207,6 +207,70 @@ static void other_tables_can_be_asked_for(void **state)
 	assert_int_equal(dump_all(&conf).n, 3);
 }
 
+static void count_marked(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	struct tally *t = ctx;
+
+	t->n += n;
+	for (size_t i = 0; i < n; i++)
+		t->expectations += cts_flow_has(ev[i]->flow, CTS_FLOW_MARK) && ev[i]->flow->mark;
+}
+
+/* A step hands on what the kernel put together during the step before: older than
+ * any change in between. */
+static void a_chunk_is_as_old_as_the_step_before(void **state)
+{
+	struct cts_dump_conf conf = { 0 };
+	struct cts_writer_conf wconf = { 0 };
+	struct cts_writer *w = cts_writer_open(&wconf);
+	struct tally t = { 0 };
+	struct cts_dump *d;
+	struct cts_flow f;
+	uint64_t first;
+
+	kernel_raw_create(0, 2000);
+	d = cts_dump_open(&conf);
+	assert_non_null(d);
+	assert_int_equal(cts_dump_step(d, count_marked, &t), 1);
+	for (uint32_t i = 0; i < 2000; i++) {
+		kernel_flow(&f, i);
+		f.present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_MARK);
+		f.mark = 1;
+		assert_int_equal(cts_writer_add(w, CTS_OP_UPDATE, &f, 0), 0);
+	}
+	assert_int_equal(cts_writer_flush(w), 0);
+	assert_int_equal(cts_writer_counters(w)[CTS_WRITE_UPDATED], 2000);
+	first = t.n;
+	assert_int_equal(cts_dump_step(d, count_marked, &t), 1);
+	assert_true(t.n > first);
+	assert_int_equal(t.expectations, 0);   /* the old marks */
+	assert_int_equal(cts_dump_run(d, count_marked, &t), 0);
+	assert_true(t.expectations > 0);       /* the new ones follow */
+	cts_dump_close(d);
+	cts_writer_close(w);
+}
+
+static void an_id_does_not_tell_incarnations_apart(void **state)
+{
+	struct cts_dump_conf conf = { 0 };
+	uint32_t id = 0;
+	unsigned int same = 0;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		struct tally t;
+
+		kernel_raw_flush();
+		kernel_raw_create(7, 1);
+		t = dump_all(&conf);
+		assert_int_equal(t.n, 1);
+		assert_true(cts_flow_has(&t.last, CTS_FLOW_ID));
+		same += t.last.id == id;
+		id = t.last.id;
+	}
+	print_message("%u of 19 re-created entries had the id of the one before\n", same);
+	assert_true(same > 0);
+}
+
 struct rows {
 	unsigned int n, with_insert;
 };
@@ -243,6 +307,8 @@ int main(void)
 		cmocka_unit_test_setup(family_mark_status_and_zone_select, fresh),
 		cmocka_unit_test_setup(members_of_the_tuples_select, fresh),
 		cmocka_unit_test_setup(other_tables_can_be_asked_for, fresh),
+		cmocka_unit_test_setup(a_chunk_is_as_old_as_the_step_before, fresh),
+		cmocka_unit_test_setup(an_id_does_not_tell_incarnations_apart, fresh),
 		cmocka_unit_test_setup(statistics_come_in_one_row_for_each_cpu, fresh),
 	};
 
