@@ -115,11 +115,6 @@ static void parse_table(struct cmdline *cl, const char *word)
 	die(EXIT_PARAMETER, "unknown type `%s'", word);
 }
 
-static bool takes_table(const struct command *c)
-{
-	return c->tables & ~(1u << CTS_TABLE_CONNTRACK);
-}
-
 static void set_command(struct cmdline *cl, const struct command *c, struct parser *p)
 {
 	const char *word;
@@ -129,7 +124,9 @@ static void set_command(struct cmdline *cl, const struct command *c, struct pars
 	if (cl->command && cl->command->id != CMD_HELP)
 		die(EXIT_PARAMETER, "Invalid commands combination");
 	cl->command = c;
-	word = takes_table(c) || c->id == CMD_UPDATE || c->id == CMD_ADD ? next_word(p) : NULL;
+	/* Every command takes the word: a table that it cannot work on must be
+	 * refused (check_table()), never be passed over as a stray word. */
+	word = next_word(p);
 	if (word)
 		parse_table(cl, word);
 }

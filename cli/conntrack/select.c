@@ -167,6 +167,9 @@ static bool match_values(const struct cmdline *cl, const struct cts_flow *f)
 	if (cmdline_has(cl, OPT_SECMARK) &&
 	    (!cts_flow_has(f, CTS_FLOW_SECMARK) || f->secmark != cl->store.flow.secmark))
 		return false;
+	if (cmdline_has(cl, OPT_TIMEOUT) &&
+	    (!cts_flow_has(f, CTS_FLOW_TIMEOUT) || f->timeout != cl->store.flow.timeout))
+		return false;
 	return match_state(cl, f);
 }
 
