@@ -385,8 +385,10 @@ void cmdline_parse(struct cmdline *cl, int argc, char *argv[])
 			bad_option(&p, argv[optind > at ? optind - 1 : at], val == ':');
 		take_option(cl, &p, val, index);
 	}
-	if (!cl->command)
+	if (!cl->command) {
+		options_refuse(cl);
 		cl->command = &commands[CMD_HELP];
+	}
 	if (cl->command->id == CMD_HELP && !cl->given)
 		return;
 	check_table(cl);

@@ -128,6 +128,8 @@ struct option_row {
 };
 extern const struct option_row option_rows[OPT_MAX];
 void options_check(const struct cmdline *cl);
+/* Without a command no option is allowed. */
+void options_refuse(const struct cmdline *cl);
 
 /* -- proto_options.c -- */
 

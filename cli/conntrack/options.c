@@ -72,6 +72,14 @@ static void pair_check(const struct cmdline *cl)
 	die(EXIT_PARAMETER, "you have to specify `--src' and `--dst'");
 }
 
+void options_refuse(const struct cmdline *cl)
+{
+	for (int i = 0; i < OPT_MAX; i++)
+		if (cmdline_has(cl, i) && i != OPT_NAT_RANGE)
+			die(EXIT_PARAMETER, "Illegal option `--%s' with this command",
+			    option_rows[i].name);
+}
+
 void options_check(const struct cmdline *cl)
 {
 	int i, column = options_column(cl);
