@@ -82,23 +82,48 @@ static void read_name(int proc, const char *pid, char *name, size_t size)
 			*name = '?';
 }
 
+/* Youngest first, and /proc lists the oldest first: who makes one change and ends
+ * is among the last. */
+static void search_all(DIR *dir, const char *socket, char *name, size_t size)
+{
+	struct { char text[12]; } *pid = NULL, *grown;
+	size_t n = 0;
+
+	for (struct dirent *d; (d = readdir(dir));) {
+		if (!isdigit((unsigned char)d->d_name[0]))
+			continue;
+		grown = n & (n - 1) ? pid : reallocarray(pid, n ? 2 * n : 1, sizeof(*pid));
+		if (!grown)
+			break;
+		pid = grown;
+		snprintf(pid[n++].text, sizeof(pid->text), "%.11s", d->d_name);
+	}
+	while (n-- && !name[0])
+		if (process_has(dirfd(dir), pid[n].text, socket))
+			read_name(dirfd(dir), pid[n].text, name, size);
+	free(pid);
+}
+
+/* The first netlink socket of a process has the process's id as its port, and the
+ * process may be gone in a moment: there we look first. */
 static void search(uint32_t portid, char *name, size_t size)
 {
+	char socket[64], pid[16];
 	unsigned long inode;
-	char socket[64];
 	DIR *dir;
 
 	name[0] = '\0';
 	if (!find_inode(portid, &inode))
 		return;
-	snprintf(socket, sizeof(socket), "socket:[%lu]", inode);
 	dir = opendir("/proc");
 	if (!dir)
 		return;
-	for (struct dirent *d; !name[0] && (d = readdir(dir));)
-		if (isdigit((unsigned char)d->d_name[0]) &&
-		    process_has(dirfd(dir), d->d_name, socket))
-			read_name(dirfd(dir), d->d_name, name, size);
+	snprintf(socket, sizeof(socket), "socket:[%lu]", inode);
+	snprintf(pid, sizeof(pid), "%" PRIu32, portid);
+	if (process_has(dirfd(dir), pid, socket))
+		read_name(dirfd(dir), pid, name, size);
+	else
+		search_all(dir, socket, name, size);
 	closedir(dir);
 }
 
