@@ -230,8 +230,11 @@ static void check_sync(struct load *ld)
 static void check_transports(struct load *ld)
 {
 	config_setting_t *sync = config_lookup(&ld->libconfig, "sync");
-	config_setting_t *s = member(sync, "transports");
+	config_setting_t *s;
 
+	if (config_setting_type(sync) != CONFIG_TYPE_GROUP)
+		return;   /* reported as such */
+	s = member(sync, "transports");
 	if (!s || (config_setting_type(s) == CONFIG_TYPE_LIST && config_setting_length(s) == 0))
 		cross_error(ld, "sync", "transports", "is missing, required: 1 to 4 transports");
 }
