@@ -188,6 +188,14 @@ static void lost_replies_are_made_up_for(void **state)
 		      (unsigned long long)c[CTS_WRITE_FAILED]);
 	assert_int_equal(c[CTS_WRITE_CREATED] + c[CTS_WRITE_UPDATED], 64);
 	assert_int_equal(cts_table_count(), 64);
+
+	/* an answer that got lost is not taken for success */
+	for (uint32_t i = 0; i < 64; i++) {
+		kernel_flow(&f, 1000 + i);
+		assert_int_equal(cts_writer_add(w, CTS_OP_UPDATE, &f, i), 0);
+	}
+	assert_int_equal(cts_writer_flush(w), 0);
+	assert_int_equal(c[CTS_WRITE_ABSENT], 64);
 	cts_writer_close(w);
 }
 
