@@ -14,8 +14,10 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/kernel/bpf.h"
@@ -184,6 +186,35 @@ static void the_default_buffer_takes_a_burst_nobody_reads(void **state)
 	print_message("reading and decoding: %llu ns of CPU an event\n",
 		      (unsigned long long)(cpu / t.n));
 	cts_events_close(src);
+}
+
+/* In a user namespace CAP_NET_ADMIN is ours, SO_RCVBUFFORCE is not: exit status
+ * 0 opened with a smaller buffer, 77 no user namespaces, else wrong. */
+static int open_in_user_namespace(void)
+{
+	struct cts_events *src;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return 77;
+	src = cts_events_open(&(struct cts_events_conf){ 0 });
+	if (!src)
+		return 1;
+	return cts_events_buffer_size(src) > 0 && cts_events_buffer_size(src) < 256 << 20 ? 0 : 2;
+}
+
+static void without_the_right_to_force_it_the_buffer_is_smaller(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(open_in_user_namespace());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		print_message("no user namespaces here\n");
+	else
+		assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void our_own_changes_make_no_event_and_no_loss(void **state)
@@ -530,6 +561,7 @@ int main(void)
 		cmocka_unit_test_setup(joins_only_the_groups_that_were_asked_for, fresh),
 		cmocka_unit_test_setup(what_was_read_and_what_was_lost_make_up_all_events, fresh),
 		cmocka_unit_test_setup(the_default_buffer_takes_a_burst_nobody_reads, fresh),
+		cmocka_unit_test_setup(without_the_right_to_force_it_the_buffer_is_smaller, fresh),
 		cmocka_unit_test_setup(our_own_changes_make_no_event_and_no_loss, fresh),
 		cmocka_unit_test_setup(protocols_are_dropped_in_the_kernel, fresh),
 		cmocka_unit_test_setup(ignored_networks_are_dropped_in_the_kernel, fresh),
