@@ -285,6 +285,35 @@ static void a_reader_that_stands_still_costs_lines_not_time(void **state)
 	close(fd);
 }
 
+/* The standard output is inherited and blocks: it is not ours to make non-blocking. */
+static void a_standard_output_that_nobody_reads_does_not_stop_us(void **state)
+{
+	struct cts_flow flow = tcp_flow();
+	struct cts_event ev = { .flow = &flow, .origin = CTS_ORIGIN_DUMP };
+	int fd[2], saved = dup(STDOUT_FILENO);
+	static char piece[8192];
+	struct output o;
+
+	assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+	fflush(stdout);
+	dup2(fd[1], STDOUT_FILENO);
+	o = output_open("log", "full=drop");
+	alarm(30);
+	for (unsigned int i = 0; i < 20000; i++)
+		output_event(&o, &ev);
+	o.ops->flush(o.priv);
+	/* room for a part of what is waiting */
+	assert_int_equal(read(fd[0], piece, sizeof(piece)), sizeof(piece));
+	o.ops->flush(o.priv);
+	alarm(0);
+	assert_int_equal(fcntl(STDOUT_FILENO, F_GETFL) & O_NONBLOCK, 0);
+	close(fd[0]);
+	output_close(&o);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	close(fd[1]);
+}
+
 static void without_a_reader_left_writing_fails(void **state)
 {
 	struct cts_flow flow = tcp_flow();
@@ -332,6 +361,7 @@ int main(void)
 		cmocka_unit_test(rotation_writes_on_into_a_new_file),
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_refused),
 		cmocka_unit_test(a_reader_that_stands_still_costs_lines_not_time),
+		cmocka_unit_test(a_standard_output_that_nobody_reads_does_not_stop_us),
 		cmocka_unit_test(without_a_reader_left_writing_fails),
 	};
 
