@@ -293,56 +293,53 @@ static void load_all(struct load *ld)
 /* -- files -- */
 
 /* The main file is read without a name: messages use the one that the user gave. */
-static int read_libconfig(struct load *ld, const char *file)
+static void read_libconfig(struct load *ld, const char *file)
 {
 	const char *where;
 	FILE *fp;
 	int ok;
 
 	if (cts_conf_scan(file, ld->report) < 0)
-		return -1;
+		return;
 	fp = fopen(file, "re");
 	if (!fp) {
 		cts_report_error(ld->report, ld->report->file, 0, "%s", strerror(errno));
-		return -1;
+		return;
 	}
 	ok = config_read(&ld->libconfig, fp);
 	fclose(fp);
-	if (ok)
-		return 0;
+	if (ok) {
+		load_all(ld);
+		return;
+	}
 	where = config_error_file(&ld->libconfig);
 	cts_report_error(ld->report, where ? where : ld->report->file,
 			 config_error_type(&ld->libconfig) == CONFIG_ERR_PARSE
 				 ? (unsigned int)config_error_line(&ld->libconfig)
 				 : 0,
 			 "%s", config_error_text(&ld->libconfig));
-	return -1;
 }
 
 /* Included files are meant relative to the including one, wherever the daemon was
  * started; libconfig knows only the current folder (1.5 mistreats absolute names
  * when it is told another), so we go there for the time. */
-static int read_in_its_folder(struct load *ld, const char *path)
+static void read_in_its_folder(struct load *ld, const char *path)
 {
 	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *copy = strdup(path), *absolute = realpath(path, NULL);
-	int rc = -1;
 
 	if (here < 0 || !copy || !absolute || chdir(dirname(copy)) < 0)
 		cts_report_error(ld->report, path, 0, "%s", strerror(errno));
 	else
-		rc = read_libconfig(ld, absolute);
+		read_libconfig(ld, absolute);
 	if (here >= 0) {
-		if (fchdir(here) < 0) {
+		if (fchdir(here) < 0)
 			cts_report_error(ld->report, path, 0, "cannot go back: %s",
 					 strerror(errno));
-			rc = -1;
-		}
 		close(here);
 	}
 	free(absolute);
 	free(copy);
-	return rc;
 }
 
 struct cts_config *cts_config_load(const char *path, struct cts_report *report)
@@ -363,8 +360,7 @@ struct cts_config *cts_config_load(const char *path, struct cts_report *report)
 	}
 	config_init(&ld.libconfig);
 	ld.report->file = path;
-	if (read_in_its_folder(&ld, path) == 0)
-		load_all(&ld);
+	read_in_its_folder(&ld, path);
 	ld.report->file = file;
 	config_destroy(&ld.libconfig);
 
