@@ -65,6 +65,16 @@ struct restore_rules {
 	struct refused_helper refused[REFUSED_HELPERS_MAX];
 };
 
+/* Copy flow, variable parts too, and set the first step. 0, or -1 and EINVAL. The
+ * caller gives cookie, hash and quiet. */
+int write_op_init(struct write_op *op, enum cts_write_op what, const struct cts_flow *flow,
+		  const struct restore_rules *rules);
+/* After op itself was copied: point at the copy's variable parts. */
+void write_op_adopt_parts(struct write_op *op);
+/* The key: original tuple and zone of the original direction. */
+uint64_t write_op_hash(const struct cts_flow *flow);
+bool write_op_same_key(const struct cts_flow *a, const struct cts_flow *b);
+
 /* Make the first attempt's message out of the copy in op. 0, or -1 and EINVAL. */
 int restore_prepare(struct write_op *op, const struct restore_rules *rules);
 

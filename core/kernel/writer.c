@@ -355,13 +355,6 @@ static void writer_report(struct cts_writer *w, const struct write_op *op,
 		w->conf.done(w->conf.ctx, op->cookie, cls, op->err);
 }
 
-static void op_point_at_own_parts(struct write_op *op)
-{
-	op->flow.labels = op->labels;
-	op->flow.labels_mask = op->labels_mask;
-	op->flow.helper = op->helper;
-}
-
 static uint64_t seen_bit(uint64_t hash, unsigned int *word)
 {
 	*word = (unsigned int)(hash >> 6) % SEEN_WORDS;
@@ -383,7 +376,7 @@ static void writer_keep(struct cts_writer *w, unsigned int i)
 
 	if (w->n != i) {
 		*op = w->ops[i];
-		op_point_at_own_parts(op);
+		write_op_adopt_parts(op);
 	}
 	if (writer_encode(w, op) < 0) {
 		op->err = errno;
@@ -464,24 +457,6 @@ int cts_writer_flush(struct cts_writer *w)
 
 /* -- new operations -- */
 
-static uint64_t key_hash(const struct cts_flow *flow)
-{
-	uint64_t word[sizeof(struct cts_tuple) / 8], h = cts_flow_key_zone(flow);
-
-	memcpy(word, &flow->orig, sizeof(word));
-	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
-		h = (h ^ word[i]) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 29;
-	}
-	return h;
-}
-
-static bool same_key(const struct cts_flow *a, const struct cts_flow *b)
-{
-	return cts_flow_key_zone(a) == cts_flow_key_zone(b) &&
-	       !memcmp(&a->orig, &b->orig, sizeof(a->orig));
-}
-
 /* Would this operation have to wait for a pending one on the same key? */
 static bool writer_conflicts(const struct cts_writer *w, uint64_t hash,
 			     const struct cts_flow *flow)
@@ -492,68 +467,21 @@ static bool writer_conflicts(const struct cts_writer *w, uint64_t hash,
 	if (!(w->seen[word] & bit))
 		return false;
 	for (unsigned int i = 0; i < w->n; i++)
-		if (w->ops[i].hash == hash && same_key(&w->ops[i].flow, flow))
+		if (w->ops[i].hash == hash && write_op_same_key(&w->ops[i].flow, flow))
 			return true;
 	return false;
-}
-
-static void copy_words(uint32_t *to, const uint32_t **from, uint16_t *len)
-{
-	if (*len > WRITE_LABEL_WORDS * sizeof(*to))
-		*len = WRITE_LABEL_WORDS * sizeof(*to);
-	memcpy(to, *from, *len);
-	*from = to;
-}
-
-static void op_copy_flow(struct write_op *op, const struct cts_flow *flow)
-{
-	struct cts_flow *f = &op->flow;
-
-	*f = *flow;
-	if (cts_flow_has(f, CTS_FLOW_LABELS))
-		copy_words(op->labels, &f->labels, &f->labels_len);
-	if (cts_flow_has(f, CTS_FLOW_LABELS_MASK))
-		copy_words(op->labels_mask, &f->labels_mask, &f->labels_mask_len);
-	if (cts_flow_has(f, CTS_FLOW_HELPER)) {
-		if (f->helper_len >= WRITE_HELPER_MAX)
-			f->helper_len = WRITE_HELPER_MAX - 1;
-		memcpy(op->helper, flow->helper, f->helper_len);
-		op->helper[f->helper_len] = '\0';
-	}
-	op_point_at_own_parts(op);
-}
-
-static int op_init(struct write_op *op, enum cts_write_op what, const struct cts_flow *flow,
-		   const struct restore_rules *rules)
-{
-	static const uint8_t first[] = {
-		[CTS_OP_CREATE] = STEP_CREATE, [CTS_OP_ADD] = STEP_ADD,
-		[CTS_OP_UPDATE] = STEP_UPDATE, [CTS_OP_DELETE] = STEP_DELETE,
-		[CTS_OP_GET] = STEP_GET,
-	};
-
-	op_copy_flow(op, flow);
-	op->op = (uint8_t)what;
-	op->repeats = 0;
-	op->recreated = op->looked = op->quiet = false;
-	op->left_out = 0;
-	if (what == CTS_OP_RESTORE || what == CTS_OP_REFRESH)
-		return restore_prepare(op, rules);
-	op->step = first[what];
-	op->attrs = op->flow.present;
-	return 0;
 }
 
 static int writer_add(struct cts_writer *w, enum cts_write_op what, const struct cts_flow *flow,
 		      uint64_t cookie, bool quiet)
 {
-	uint64_t hash = key_hash(flow);
+	uint64_t hash = write_op_hash(flow);
 	struct write_op *op;
 
 	if (writer_conflicts(w, hash, flow) && cts_writer_flush(w) < 0)
 		return -1;
 	op = &w->ops[w->n];
-	if (op_init(op, what, flow, &w->rules) < 0)
+	if (write_op_init(op, what, flow, &w->rules) < 0)
 		return -1;
 	op->cookie = cookie;
 	op->hash = hash;
