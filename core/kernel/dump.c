@@ -130,7 +130,7 @@ static uint16_t request_type(const struct cts_dump_conf *conf)
 static int dump_request(struct cts_dump *d)
 {
 	const struct cts_dump_conf *conf = &d->conf;
-	uint8_t buf[REQUEST_SIZE];
+	uint8_t buf[REQUEST_SIZE] = { 0 };   /* libmnl leaves padding as it was */
 	struct nlmsghdr *nlh;
 
 	d->seq = (uint32_t)time(NULL);
