@@ -190,7 +190,7 @@ uint32_t kernel_raw_create(uint32_t first, uint32_t n)
 
 void kernel_raw_expect(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport)
 {
-	uint8_t buf[1024];
+	uint8_t buf[1024] = { 0 };   /* libmnl leaves padding as it was */
 	struct mnl_socket *nl = raw_open();
 	struct nlmsghdr *nlh = raw_header(buf, IPCTNL_MSG_EXP_NEW,
 					  NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, 1);

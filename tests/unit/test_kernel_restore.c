@@ -153,6 +153,8 @@ static const struct nat_case nat_cases[] = {
 	{ "snat with id, v4, icmp", AF_INET, IPPROTO_ICMP, "203.0.113.1", NULL, 77, 0 },
 	{ "dnat, v4, icmp", AF_INET, IPPROTO_ICMP, NULL, "10.9.9.9", 0, 0 },
 	{ "snat, v4, esp", AF_INET, IPPROTO_ESP, "203.0.113.1", NULL, 0, 0 },
+	{ "snat, v4, gre", AF_INET, IPPROTO_GRE, "203.0.113.1", NULL, 0, 0 },
+	{ "both, v4, udplite", AF_INET, IPPROTO_UDPLITE, "203.0.113.1", "10.9.9.9", 40001, 8080 },
 	{ "snat, v6, tcp", AF_INET6, IPPROTO_TCP, "2001:db8:f::1", NULL, 40000, 0 },
 	{ "dnat, v6, udp", AF_INET6, IPPROTO_UDP, NULL, "2001:db8:e::1", 0, 5353 },
 	{ "both, v6, tcp", AF_INET6, IPPROTO_TCP, "2001:db8:f::1", "2001:db8:e::1", 0, 8080 },
