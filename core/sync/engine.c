@@ -88,6 +88,11 @@ void cts_engine_destroy(struct cts_engine *e)
 	free(e);
 }
 
+uint64_t cts_engine_attrs(const struct cts_engine *e)
+{
+	return e->conf.attrs ? e->conf.attrs : CTS_PACK_ATTRS;
+}
+
 void cts_engine_break(struct cts_engine *e, const struct cts_engine_breaks *b)
 {
 	e->breaks = b;

@@ -66,6 +66,7 @@ struct cts_engine *cts_engine_create(const struct cts_engine_conf *conf,
 				     const struct cts_engine_ops *ops, void *ctx, uint64_t now_ns);
 void cts_engine_destroy(struct cts_engine *e);
 uint32_t cts_node_id(const char *name);
+uint64_t cts_engine_attrs(const struct cts_engine *e);   /* conf.attrs; 0 there: all */
 
 /* -- local changes: the mirror (core/sync/mirror.h) calls these -- */
 

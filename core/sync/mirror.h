@@ -14,8 +14,10 @@
 #include "core/sync/engine.h"
 
 struct cts_mirror_ops {
-	/* Ask the kernel for one entry. Its answer comes as an event with origin DUMP
-	 * through cts_mirror_consume(), or as cts_mirror_absent(). */
+	/* Ask the kernel for one entry; key's original tuple and zones say which.
+	 * Its answer comes as an event with origin DUMP and type UPDATE through
+	 * cts_mirror_consume(), or as cts_mirror_absent(). (Entries of a dump have
+	 * type NEW: they may be older than events that were read.) */
 	void (*get)(void *ctx, const struct cts_flow *key);
 	/* Was this key put into the kernel for another node (external cache off) and
 	 * not taken over by local traffic? Then a dump's entry is not ours. NULL: never. */
