@@ -78,6 +78,7 @@ int cmd_delete(struct cmdline *cl)
 	printer_close(d.printer);
 	if (d.error)
 		report_failure(cl->command, d.error);
-	report_count(d.deleted, "deleted");
+	if (!d.error || d.deleted)
+		report_count(d.deleted, "deleted");
 	return d.deleted && !d.error ? EXIT_OK : EXIT_OTHER;
 }

@@ -162,6 +162,7 @@ int cmd_update(struct cmdline *cl)
 	printer_close(u.printer);
 	if (u.error)
 		report_failure(cl->command, u.error);
-	report_count(u.updated, "updated");
+	if (!u.error || u.updated)
+		report_count(u.updated, "updated");
 	return u.updated && !u.error ? EXIT_OK : EXIT_OTHER;
 }
