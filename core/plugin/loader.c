@@ -90,6 +90,17 @@ const char *cts_loader_error(const struct cts_loader *l)
 
 /* -- search path -- */
 
+/* A daemon leaves the folder that it was started in. */
+static void dir_make_absolute(char **dir)
+{
+	char *absolute = **dir == '/' ? NULL : realpath(*dir, NULL);
+
+	if (!absolute)
+		return;
+	free(*dir);
+	*dir = absolute;
+}
+
 static int dirs_add(struct cts_loader *l, const char *dir, size_t len)
 {
 	char **grown;
@@ -103,7 +114,7 @@ static int dirs_add(struct cts_loader *l, const char *dir, size_t len)
 	grown[l->n_dirs] = strndup(dir, len);
 	if (!grown[l->n_dirs])
 		return -1;
-	l->n_dirs++;
+	dir_make_absolute(&grown[l->n_dirs++]);
 	return 0;
 }
 

@@ -293,53 +293,56 @@ static void load_all(struct load *ld)
 /* -- files -- */
 
 /* The main file is read without a name: messages use the one that the user gave. */
-static void read_libconfig(struct load *ld, const char *file)
+static int read_libconfig(struct load *ld, const char *file)
 {
 	const char *where;
 	FILE *fp;
 	int ok;
 
 	if (cts_conf_scan(file, ld->report) < 0)
-		return;
+		return -1;
 	fp = fopen(file, "re");
 	if (!fp) {
 		cts_report_error(ld->report, ld->report->file, 0, "%s", strerror(errno));
-		return;
+		return -1;
 	}
 	ok = config_read(&ld->libconfig, fp);
 	fclose(fp);
-	if (ok) {
-		load_all(ld);
-		return;
-	}
+	if (ok)
+		return 0;
 	where = config_error_file(&ld->libconfig);
 	cts_report_error(ld->report, where ? where : ld->report->file,
 			 config_error_type(&ld->libconfig) == CONFIG_ERR_PARSE
 				 ? (unsigned int)config_error_line(&ld->libconfig)
 				 : 0,
 			 "%s", config_error_text(&ld->libconfig));
+	return -1;
 }
 
 /* Included files are meant relative to the including one, wherever the daemon was
  * started; libconfig knows only the current folder (1.5 mistreats absolute names
  * when it is told another), so we go there for the time. */
-static void read_in_its_folder(struct load *ld, const char *path)
+static int read_in_its_folder(struct load *ld, const char *path)
 {
 	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char *copy = strdup(path), *absolute = realpath(path, NULL);
+	int rc = -1;
 
 	if (here < 0 || !copy || !absolute || chdir(dirname(copy)) < 0)
 		cts_report_error(ld->report, path, 0, "%s", strerror(errno));
 	else
-		read_libconfig(ld, absolute);
+		rc = read_libconfig(ld, absolute);
 	if (here >= 0) {
-		if (fchdir(here) < 0)
+		if (fchdir(here) < 0) {
 			cts_report_error(ld->report, path, 0, "cannot go back: %s",
 					 strerror(errno));
+			rc = -1;
+		}
 		close(here);
 	}
 	free(absolute);
 	free(copy);
+	return rc;
 }
 
 struct cts_config *cts_config_load(const char *path, struct cts_report *report)
@@ -360,7 +363,8 @@ struct cts_config *cts_config_load(const char *path, struct cts_report *report)
 	}
 	config_init(&ld.libconfig);
 	ld.report->file = path;
-	read_in_its_folder(&ld, path);
+	if (read_in_its_folder(&ld, path) == 0)
+		load_all(&ld);
 	ld.report->file = file;
 	config_destroy(&ld.libconfig);
 

@@ -289,6 +289,23 @@ static void loading_leaves_the_current_folder_alone(void **state)
 	assert_string_equal(before, after);
 }
 
+static void relative_plugin_folders_are_meant_from_where_we_were_started(void **state)
+{
+	char here[4096], *path = strdup(getenv("CTS_PLUGIN_PATH"));
+	struct cts_config *c;
+
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(getenv("CTS_BUILD")), 0);
+	setenv("CTS_PLUGIN_PATH", "tests/unit/.libs", 1);
+	c = load("outputs = ( { plugin = \"t_good\"; depth = 4; } );");
+	if (!c)
+		fail_msg("%s", got);
+	cts_config_free(c);
+	setenv("CTS_PLUGIN_PATH", path, 1);
+	free(path);
+	assert_int_equal(chdir(here), 0);
+}
+
 static void nested_brackets_do_not_crash_the_parser(void **state)
 {
 	static char deep[200000];
@@ -339,6 +356,7 @@ int main(void)
 		cmocka_unit_test(included_files_that_cannot_be_read_are_reported),
 		cmocka_unit_test(what_is_no_configuration_file_is_refused),
 		cmocka_unit_test(loading_leaves_the_current_folder_alone),
+		cmocka_unit_test(relative_plugin_folders_are_meant_from_where_we_were_started),
 		cmocka_unit_test(nested_brackets_do_not_crash_the_parser),
 	};
 

@@ -2,10 +2,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "core/plugin/loader.h"
@@ -123,6 +125,21 @@ static void the_environment_names_folders_for_development(void **state)
 	cts_loader_destroy(l);
 }
 
+static void a_relative_folder_is_meant_from_where_we_were_started(void **state)
+{
+	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct cts_loader *l;
+
+	assert_int_equal(chdir(getenv("CTS_BUILD")), 0);
+	setenv("CTS_PLUGIN_PATH", "tests/unit/.libs", 1);
+	l = cts_loader_create(NULL, 0);
+	assert_int_equal(chdir("/"), 0);
+	assert_non_null(cts_loader_get(l, CTS_KIND_OUTPUT, "t_good"));
+	cts_loader_destroy(l);
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+}
+
 static char *describe(const char *name, int rc)
 {
 	struct cts_loader *l = loader();
@@ -173,6 +190,7 @@ int main(void)
 		cmocka_unit_test(a_missing_module_is_reported_with_the_path_that_was_searched),
 		cmocka_unit_test(names_that_are_paths_are_refused),
 		cmocka_unit_test(the_environment_names_folders_for_development),
+		cmocka_unit_test(a_relative_folder_is_meant_from_where_we_were_started),
 		cmocka_unit_test(a_plugin_is_described_with_its_options),
 		cmocka_unit_test(all_modules_are_listed_the_broken_ones_with_the_reason),
 	};
