@@ -30,6 +30,7 @@ struct sink {
 	struct syslog_out *syslog; /* owned, or NULL */
 	char *buf;             /* owned */
 	size_t len, size;
+	bool stuck;            /* nobody takes anything: not tried again in this turn */
 	bool dropping;         /* said so in the log already */
 	struct sink_stats st;
 };
@@ -83,7 +84,8 @@ struct sink *sink_create(const struct sink_conf *conf)
 	if (!s->buf)
 		goto err;
 	if (strcmp(conf->file, "syslog") == 0) {
-		s->syslog = syslog_out_create(conf->facility);
+		s->conf.wait = false;   /* for a syslog daemon nobody waits */
+		s->syslog = syslog_out_create(SYSLOG_OUT_PATH, conf->facility);
 		if (!s->syslog)
 			goto err;
 	} else if (sink_open(s, &s->fd) < 0) {
@@ -147,7 +149,9 @@ static int sink_drain(struct sink *s)
 		}
 	}
 	s->len -= done;
-	memmove(s->buf, s->buf + done, s->len);
+	if (done)
+		memmove(s->buf, s->buf + done, s->len);
+	s->stuck = err != 0;
 	if (!err && s->dropping) {
 		s->dropping = false;
 		cts_info("log: %s: goes on, %llu lines were dropped so far", s->conf.file,
@@ -161,6 +165,7 @@ static int sink_drain(struct sink *s)
 
 int sink_flush(struct sink *s)
 {
+	s->stuck = false;
 	return s->len ? sink_drain(s) : 0;
 }
 
@@ -194,7 +199,7 @@ char *sink_reserve(struct sink *s, size_t size)
 {
 	if (s->size - s->len >= size)
 		return s->buf + s->len;
-	if (s->len && sink_drain(s) < 0 && s->conf.wait)
+	if (s->len && !s->stuck && sink_drain(s) < 0 && s->conf.wait)
 		return NULL;
 	if (s->size - s->len >= size || sink_grow(s, s->len + size))
 		return s->buf + s->len;

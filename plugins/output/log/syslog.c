@@ -16,9 +16,9 @@
 #include "plugins/output/log/syslog.h"
 
 #define BATCH 64u
-#define DEV_LOG "/dev/log"
 
 struct syslog_out {
+	const char *path;   /* lent */
 	int fd;             /* owned; -1: not connected */
 	int priority;
 	time_t connected;   /* last attempt, CLOCK_MONOTONIC seconds */
@@ -36,11 +36,12 @@ static time_t monotonic(void)
 /* At most once a second: a syslog daemon may be starting. */
 static int syslog_connect(struct syslog_out *s)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = DEV_LOG };
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	time_t now = monotonic();
 
 	if (s->fd >= 0)
 		return 0;
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", s->path);
 	if (s->connected == now)
 		goto err;
 	s->connected = now;
@@ -55,12 +56,13 @@ err:
 	return -1;
 }
 
-struct syslog_out *syslog_out_create(int facility)
+struct syslog_out *syslog_out_create(const char *path, int facility)
 {
 	struct syslog_out *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
+	s->path = path;
 	s->fd = -1;
 	s->connected = monotonic() - 1;
 	s->priority = facility | LOG_INFO;
@@ -93,18 +95,14 @@ static size_t make_prefix(struct syslog_out *s)
 	return n > 0 && (size_t)n < sizeof(s->prefix) ? (size_t)n : 0;
 }
 
-ssize_t syslog_out_write(struct syslog_out *s, const char *text, size_t len)
+/* Lines of text as messages; returns how many. */
+static unsigned int make_messages(struct syslog_out *s, const char *text, size_t len,
+				  struct iovec iov[BATCH][2], struct mmsghdr msg[BATCH])
 {
-	struct iovec iov[BATCH][2];
-	struct mmsghdr msg[BATCH];
-	size_t prefix, at = 0, done = 0;
+	size_t prefix = make_prefix(s), at = 0;
 	unsigned int n;
-	int sent;
 
-	if (syslog_connect(s) < 0)
-		return -1;
-	prefix = make_prefix(s);
-	memset(msg, 0, sizeof(msg));
+	memset(msg, 0, BATCH * sizeof(*msg));
 	for (n = 0; n < BATCH && at < len; n++) {
 		const char *end = memchr(text + at, '\n', len - at);
 		size_t line = end ? (size_t)(end - text) - at : len - at;
@@ -115,7 +113,23 @@ ssize_t syslog_out_write(struct syslog_out *s, const char *text, size_t len)
 		msg[n].msg_hdr.msg_iovlen = 2;
 		at += line + (end != NULL);
 	}
+	return n;
+}
+
+ssize_t syslog_out_write(struct syslog_out *s, const char *text, size_t len)
+{
+	struct iovec iov[BATCH][2];
+	struct mmsghdr msg[BATCH];
+	size_t done = 0;
+	unsigned int n;
+	int sent;
+
+	if (syslog_connect(s) < 0)
+		return -1;
+	n = make_messages(s, text, len, iov, msg);
 	sent = sendmmsg(s->fd, msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno == EMSGSIZE)
+		sent = 1;   /* never will it go: leave it out */
 	if (sent < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
 			/* the daemon was restarted: another socket */

@@ -7,8 +7,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define SYSLOG_OUT_PATH "/dev/log"
+
 struct syslog_out;
-struct syslog_out *syslog_out_create(int facility);   /* NULL, errno */
+/* path is lent. A daemon that is not there (yet) is no error. NULL, errno. */
+struct syslog_out *syslog_out_create(const char *path, int facility);
 void syslog_out_destroy(struct syslog_out *s);        /* takes NULL */
 
 /* Send whole lines of text, which ends with a line feed. Returns how many bytes of
