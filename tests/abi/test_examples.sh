@@ -28,6 +28,17 @@ run()
 		"$CTS_BUILD/tests/abi/run_examples"
 }
 
+echo "# every header compiles alone, as C and as C++"
+include=$(find "$tmp/root" -type d -path '*/include/ctsync')
+for header in "$include"/*.h; do
+	echo "#include <ctsync/${header##*/}>" >"$tmp/one.c"
+	cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -I"${include%/ctsync}" "$tmp/one.c"
+	if command -v c++ >/dev/null; then
+		c++ -x c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only \
+			-I"${include%/ctsync}" "$tmp/one.c"
+	fi
+done
+
 echo "# the examples, each with its own Makefile"
 mkdir "$tmp/modules"
 for dir in "$CTS_SRC"/doc/examples/*/; do

@@ -238,6 +238,30 @@ static void wrong_text_is_refused(void **state)
 			    "log.port: 70000 is out of range, allowed: an integer from 1 to 65535\n");
 }
 
+static void any_text_is_taken_or_refused_with_a_reason(void **state)
+{
+	static const char alphabet[] = "on=,port\\+1e-x:/\"tfwupdanl \x1b\xff";
+	uint32_t seed = 1;
+
+	for (unsigned int i = 0; i < 50000; i++) {
+		char text[40];
+		size_t len;
+
+		seed = seed * 1664525u + 1013904223u;
+		len = (seed >> 8) % sizeof(text);
+		for (size_t j = 0; j < len; j++) {
+			seed = seed * 1664525u + 1013904223u;
+			text[j] = alphabet[(seed >> 8) % (sizeof(alphabet) - 1)];
+		}
+		text[len ? len - 1 : 0] = '\0';
+		struct cts_options *opt = from_text(text);
+
+		assert_true((opt != NULL) == (report.errors == 0));
+		assert_null(strchr(got.text, '\x1b'));
+		cts_options_free(opt);
+	}
+}
+
 static void a_table_with_a_mistake_is_refused_as_a_whole(void **state)
 {
 	static const struct cts_option unknown_type[] = {
@@ -273,6 +297,7 @@ int main(void)
 		cmocka_unit_test(values_cannot_write_escape_sequences_to_the_terminal),
 		cmocka_unit_test(options_can_be_given_as_text),
 		cmocka_unit_test(wrong_text_is_refused),
+		cmocka_unit_test(any_text_is_taken_or_refused_with_a_reason),
 		cmocka_unit_test(a_table_with_a_mistake_is_refused_as_a_whole),
 	};
 
