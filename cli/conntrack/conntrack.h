@@ -67,6 +67,7 @@ struct cmdline {
 	uint32_t proto_given;       /* PO_BIT() */
 	int family;                 /* AF_UNSPEC: not known */
 	struct cts_flow_store store;/* what the options say of a flow */
+	struct cts_flow pushed;     /* what of it the kernel is asked for */
 	union cts_addr src_mask, dst_mask;
 	bool src_masked, dst_masked;
 	uint32_t mark, mark_mask;
@@ -164,7 +165,7 @@ void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WOR
 extern const struct cts_filter_ops select_filter;
 bool select_matches(const struct cmdline *cl, const struct cts_flow *flow);
 /* What of them the kernel can look at already; the filter stays the truth. */
-void select_push(const struct cmdline *cl, struct cts_dump_conf *conf);
+void select_push(struct cmdline *cl, struct cts_dump_conf *conf);
 
 /* -- print.c -- */
 

@@ -214,9 +214,41 @@ const struct cts_filter_ops select_filter = {
 	.apply = select_apply,
 };
 
-void select_push(const struct cmdline *cl, struct cts_dump_conf *conf)
+/* What is asked for exactly, as tuples in which 0 stands for anything. The kernel
+ * can look at them only within one family. */
+static void push_tuples(struct cmdline *cl, struct cts_dump_conf *conf)
+{
+	const struct cts_flow *want = &cl->store.flow;
+	struct cts_flow *f = &cl->pushed;
+
+	if (cl->family == AF_UNSPEC)
+		return;
+	f->orig.family = f->reply.family = (uint8_t)cl->family;
+	if (cmdline_has(cl, OPT_ORIG_SRC) && !cl->src_masked)
+		f->orig.src = want->orig.src;
+	if (cmdline_has(cl, OPT_ORIG_DST) && !cl->dst_masked)
+		f->orig.dst = want->orig.dst;
+	if (cmdline_has(cl, OPT_REPLY_SRC))
+		f->reply.src = want->reply.src;
+	if (cmdline_has(cl, OPT_REPLY_DST))
+		f->reply.dst = want->reply.dst;
+	if (cmdline_has(cl, OPT_PROTO)) {
+		f->orig.proto = f->reply.proto = want->orig.proto;
+		f->orig.sport = want->orig.sport;
+		f->orig.dport = want->orig.dport;
+		f->orig.icmp_type = want->orig.icmp_type;
+		f->orig.icmp_code = want->orig.icmp_code;
+		f->reply.sport = want->reply.sport;
+		f->reply.dport = want->reply.dport;
+	}
+	f->present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY);
+	conf->filter = f;
+}
+
+void select_push(struct cmdline *cl, struct cts_dump_conf *conf)
 {
 	conf->family = cl->family;
+	push_tuples(cl, conf);
 	if (cl->command->id == CMD_UPDATE)
 		return;
 	if (cmdline_has(cl, OPT_MARK) && cl->mark_mask) {

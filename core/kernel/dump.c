@@ -78,27 +78,36 @@ static bool addr_is_zero(const union cts_addr *a)
 	return !(a->v6[0] | a->v6[1] | a->v6[2] | a->v6[3]);
 }
 
-static uint32_t filter_flags(const struct cts_tuple *t)
+/* Kernels (6.18 among them) compare IPv6 addresses the wrong way round and leave
+ * out the very entries that match: these are for dump_wants() alone. */
+static uint32_t filter_flags(const struct cts_tuple *t, uint8_t family)
 {
-	return (addr_is_zero(&t->src) ? 0 : FILTER_IP_SRC) |
-	       (addr_is_zero(&t->dst) ? 0 : FILTER_IP_DST) | (t->proto ? FILTER_PROTO_NUM : 0) |
-	       filter_port_flags(t);
+	bool push_addr = family == AF_INET;
+
+	return (push_addr && !addr_is_zero(&t->src) ? FILTER_IP_SRC : 0) |
+	       (push_addr && !addr_is_zero(&t->dst) ? FILTER_IP_DST : 0) |
+	       (t->proto ? FILTER_PROTO_NUM : 0) | filter_port_flags(t);
 }
 
 /* Tuple members, the kernel's CTA_FILTER. It needs a family. */
 static int request_filter(struct nlmsghdr *nlh, size_t size, const struct cts_dump_conf *conf)
 {
 	const struct cts_flow *f = conf->filter;
-	uint32_t orig = cts_flow_has(f, CTS_FLOW_ORIG) ? filter_flags(&f->orig) : 0;
-	uint32_t reply = cts_flow_has(f, CTS_FLOW_REPLY) ? filter_flags(&f->reply) : 0;
 	struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
-	uint64_t attrs = (orig ? CTS_FLOW_BIT(CTS_FLOW_ORIG) : 0) |
-			 (reply ? CTS_FLOW_BIT(CTS_FLOW_REPLY) : 0);
+	bool has_orig = cts_flow_has(f, CTS_FLOW_ORIG), has_reply = cts_flow_has(f, CTS_FLOW_REPLY);
+	uint8_t family = nfg->nfgen_family;
+	uint32_t orig, reply;
+	uint64_t attrs;
 	struct nlattr *nest;
 
-	if (nfg->nfgen_family == AF_UNSPEC)
-		nfg->nfgen_family = orig ? f->orig.family : f->reply.family;
-	if (!attrs || nfg->nfgen_family == AF_UNSPEC)
+	if (family == AF_UNSPEC)
+		family = has_orig ? f->orig.family : has_reply ? f->reply.family : AF_UNSPEC;
+	nfg->nfgen_family = family;
+	orig = has_orig ? filter_flags(&f->orig, family) : 0;
+	reply = has_reply ? filter_flags(&f->reply, family) : 0;
+	attrs = (orig ? CTS_FLOW_BIT(CTS_FLOW_ORIG) : 0) |
+		(reply ? CTS_FLOW_BIT(CTS_FLOW_REPLY) : 0);
+	if (!attrs || family == AF_UNSPEC)
 		return 0;
 	if (cts_flow_encode(nlh, size, f, attrs) < 0)
 		return -1;

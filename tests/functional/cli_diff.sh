@@ -116,7 +116,7 @@ settle() {
 # What differs between any two runs: ids, seconds that pass, order, version, port ids.
 normal() {
 	sed -E -e 's/( use=[0-9]+) id=[0-9]+/\1 id=N/' -e 's/conntrack v[0-9][0-9.]*/conntrack vN/' \
-	    -e 's/^((\[?[A-Z]+\]? +)?(ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(99[0-9]|1000) /\1T /' \
+	    -e 's/^((\[TIME\]\t)? *(\[[A-Z]+\] +)?(ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(99[0-9]|1000) /\1T /' \
 	    -e 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(49[0-9]|500) /\1U /' \
 	    -e 's/-t (99[0-9]|1000) /-t T /' \
 	    -e 's/(portid=)[0-9]+/\1N/' -e 's/Version [0-9.]+/Version N/' \
