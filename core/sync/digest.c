@@ -199,7 +199,9 @@ void digest_end_received(struct cts_engine *e, struct node *n, const struct cts_
 		return;
 	}
 	memcpy(end.bitmap, map, CTS_BITMAP_BYTES);
-	if (n->n_ends < ENDS_MAX)  /* else the next digest asks again */
+	/* One that began before our join counts on messages that we may never have
+	 * seen; the next digest asks again, as it does when there are too many. */
+	if (end.begin + 1 >= n->my_join && n->n_ends < ENDS_MAX)
 		n->ends[n->n_ends++] = end;
 	n->need = NEED_NONE;
 }

@@ -14,8 +14,10 @@
 #define NEVER UINT64_MAX
 
 /* Numbers of the protocol; doc/WIRE.md gives the reasons. */
+#ifndef RING_SIZE                    /* the simulation takes a small one */
 #define RING_SIZE 1024u              /* S2: unacknowledged messages */
 #define RING_RESERVE 128u            /* of them: for repairs alone, lest a full ring blocks them */
+#endif
 #define RING_STUCK_NS (1000 * MS)    /* S5 */
 #define HELLO_NS (200 * MS)
 #define HELLO_MEMBER_NS (5000 * MS)

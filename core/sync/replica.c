@@ -176,6 +176,21 @@ static void apply_gone(struct cts_engine *e, struct node *n, const struct cts_re
 
 /* -- gaps -- */
 
+/* What was skipped may have told of live entries: an END that counts on it must
+ * not sweep (D3). The next digest decides. */
+static void ends_drop(struct node *n, uint64_t join)
+{
+	unsigned int i, kept = 0;
+
+	for (i = 0; i < n->n_ends; i++) {
+		if (n->ends[i].begin + 1 >= join)
+			n->ends[kept++] = n->ends[i];
+		else if (!i)
+			n->sweep_cursor = 0;
+	}
+	n->n_ends = kept;
+}
+
 static void gap_open(struct cts_engine *e, struct node *n, uint64_t from, uint64_t to)
 {
 	e->st.gaps_opened++;
@@ -187,6 +202,7 @@ static void gap_open(struct cts_engine *e, struct node *n, uint64_t from, uint64
 		n->joined = false;
 		n->n_gaps = 0;
 		hold_clear(n);
+		ends_drop(n, NEVER);
 	} else {
 		n->gaps[n->n_gaps++] = (struct cts_range){ from, to };
 	}
@@ -480,6 +496,7 @@ void replica_join(struct cts_engine *e, struct node *n, uint64_t join)
 	if (!n->joined && join == n->my_join && n->overflow)
 		return;  /* the same number that was given up */
 	n->my_join = join;
+	ends_drop(n, join);
 	n->joined = true;
 	n->overflow = false;
 	while (n->n_gaps && n->gaps[0].to < join)

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Scripts: made from a seed, run, and made shorter. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+#define QUIET_MS 20000u      /* convergence takes less than this */
+#define ROUNDS 3u
+#define SHRINK_RUNS 4000u
+
+static const char *const kind_names[STEP_KINDS] = {
+	"change", "delete", "burst", "clear", "lose-event", "reconcile", "faults", "cut", "heal",
+	"crash", "reboot", "bye", "start", "block", "jump", "resync", "bulk", "quiet",
+};
+
+static uint32_t below(uint64_t *r, uint32_t n)
+{
+	*r = *r * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return n ? (uint32_t)(*r >> 33) % n : 0;
+}
+
+static void add(struct script *s, struct step step)
+{
+	if (s->n_steps < SIM_STEPS)
+		s->step[s->n_steps++] = step;
+}
+
+/* Traffic most of the time, a fault now and then. */
+static struct step any_step(uint64_t *r, const struct script *s)
+{
+	struct step step = { .node = below(r, s->n_nodes), .a = below(r, SIM_KEYS) };
+	uint32_t what = below(r, 1000);
+
+	if (what < 560) {
+		step.kind = STEP_CHANGE;
+	} else if (what < 800) {
+		step.kind = STEP_DELETE;
+	} else if (what < 850) {
+		step.kind = STEP_BURST;
+	} else if (what < 855) {
+		step.kind = STEP_CLEAR;
+	} else if (what < 875) {
+		step.kind = STEP_LOSE_EVENT;
+		step.b = below(r, 2);
+	} else if (what < 880) {
+		step.kind = STEP_RECONCILE;
+	} else if (what < 905) {
+		step.kind = STEP_FAULTS;
+		step.a = below(r, 3) ? below(r, 300) : 0;
+		step.b = below(r, 200);
+		step.c = below(r, 3) ? below(r, 40000) : below(r, 500);
+	} else if (what < 930) {
+		step.kind = STEP_CUT;
+		step.a = below(r, s->n_nodes);
+		step.b = below(r, 2);
+	} else if (what < 955) {
+		step.kind = STEP_HEAL;
+	} else if (what < 962) {
+		step.kind = STEP_CRASH;
+	} else if (what < 965) {
+		step.kind = STEP_REBOOT;
+	} else if (what < 968) {
+		step.kind = STEP_BYE;
+	} else if (what < 978) {
+		step.kind = STEP_START;
+	} else if (what < 988) {
+		step.kind = STEP_BLOCK;
+		step.a = below(r, 1500);
+	} else if (what < 992) {
+		step.kind = STEP_JUMP;
+		step.a = below(r, 4000);
+	} else if (what < 996) {
+		step.kind = STEP_RESYNC;
+	} else {
+		step.kind = STEP_BULK;
+	}
+	return step;
+}
+
+void script_make(struct script *s, uint64_t seed, unsigned int n_nodes)
+{
+	uint64_t r = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	unsigned int round, i, n;
+
+	below(&r, 1);
+	memset(s, 0, sizeof(*s));
+	s->seed = seed;
+	n = 2 + below(&r, 4);
+	s->n_nodes = n_nodes ? n_nodes : n == 5 && below(&r, 2) ? 2 : n;
+	s->max_message = 512 + below(&r, 961);
+	s->small_limit = below(&r, 8) ? 0 : 30;
+	for (i = 0; i < s->n_nodes; i++)
+		add(s, (struct step){ .kind = STEP_BURST, .node = i, .a = below(&r, SIM_KEYS) });
+	if (below(&r, 2))
+		add(s, (struct step){ .kind = STEP_QUIET });
+	for (round = 0; round < ROUNDS; round++) {
+		/* Dense rounds fill rings, slow ones meet time-outs. */
+		uint32_t pace = below(&r, 3) ? 20000 : 2000;
+
+		for (i = 20 + below(&r, 300); i; i--) {
+			struct step step = any_step(&r, s);
+
+			step.wait_us = below(&r, pace);
+			if (!below(&r, 200))
+				step.wait_us += 1000 * below(&r, 4000);
+			add(s, step);
+		}
+		add(s, (struct step){ .kind = STEP_QUIET });
+	}
+}
+
+static void step_print(const struct step *s)
+{
+	printf("  +%u us %s n%u %u %u %u\n", s->wait_us, kind_names[s->kind], s->node, s->a, s->b,
+	       s->c);
+}
+
+void script_print(const struct script *s)
+{
+	unsigned int i;
+
+	printf("seed %llu: %u nodes, messages of %zu bytes, limit %zu, %u steps\n",
+	       (unsigned long long)s->seed, s->n_nodes, s->max_message, s->small_limit, s->n_steps);
+	for (i = 0; i < s->n_steps; i++)
+		step_print(&s->step[i]);
+}
+
+/* -- running -- */
+
+static void heal(struct world *w)
+{
+	memset(w->cut, 0, sizeof(w->cut));
+	w->loss = w->repeat = w->damage = w->stale = 0;
+	w->delay_us = 0;
+}
+
+/* Faults and traffic end; everything must agree in time, and stay so. */
+static void quiet(struct world *w)
+{
+	uint64_t end = w->now + QUIET_MS * MS;
+	char why[256] = "";
+	unsigned int i;
+
+	heal(w);
+	for (i = 0; i < w->n_nodes; i++)
+		node_start(w, &w->node[i]);
+	for (i = 0; i < w->n_nodes; i++)
+		w->node[i].blocked_until = 0;
+	world_run(w, w->now + 100 * MS);
+	for (i = 0; i < w->n_nodes && w->small_limit; i++)
+		for (unsigned int key = 20; key < SIM_KEYS; key++)
+			node_delete(w, &w->node[i], key, true);
+	world_run(w, w->now + 100 * MS);
+	for (i = 0; i < w->n_nodes; i++)
+		node_reconcile(w, &w->node[i]);
+	while (!*w->failure && !converged(w, why)) {
+		if (w->now >= end) {
+			world_fail(w, "%s", why);
+			return;
+		}
+		world_run(w, w->now + 250 * MS);
+		if (w->small_limit)  /* a full cache refuses, the mirror tries again */
+			for (i = 0; i < w->n_nodes; i++)
+				node_reconcile(w, &w->node[i]);
+	}
+	w->asked = false;
+	world_run(w, w->now + 6000 * MS);
+	if (!*w->failure && !converged(w, why))
+		world_fail(w, "after it agreed: %s", why);
+}
+
+static void cut(struct world *w, const struct step *s)
+{
+	w->cut[s->node][s->a] = true;
+	if (s->b)
+		w->cut[s->a][s->node] = true;
+}
+
+static void step_run(struct world *w, const struct step *s)
+{
+	struct sim_node *n = &w->node[s->node];
+	unsigned int i;
+
+	switch (s->kind) {
+	case STEP_CHANGE:
+		node_change(w, n, s->a, true);
+		break;
+	case STEP_DELETE:
+		node_delete(w, n, s->a, true);
+		break;
+	case STEP_BURST:
+		for (i = 0; i <= s->a; i++)
+			node_change(w, n, i, true);
+		break;
+	case STEP_CLEAR:
+		for (i = 0; i < SIM_KEYS; i++)
+			node_delete(w, n, i, true);
+		break;
+	case STEP_LOSE_EVENT:
+		if (s->b)
+			node_change(w, n, s->a, false);
+		else
+			node_delete(w, n, s->a, false);
+		break;
+	case STEP_RECONCILE:
+		node_reconcile(w, n);
+		break;
+	case STEP_FAULTS:
+		w->loss = s->a;
+		w->repeat = s->b;
+		w->damage = s->b / 4;
+		w->stale = s->b / 8;
+		w->delay_us = s->c;
+		break;
+	case STEP_CUT:
+		cut(w, s);
+		break;
+	case STEP_HEAL:
+		heal(w);
+		break;
+	case STEP_CRASH:
+		node_stop(n);
+		break;
+	case STEP_REBOOT:
+		node_stop(n);
+		node_lose_table(w, n);
+		break;
+	case STEP_BYE:
+		if (n->engine)
+			cts_engine_bye(n->engine, w->now);
+		node_stop(n);
+		break;
+	case STEP_START:
+		node_start(w, n);
+		break;
+	case STEP_BLOCK:
+		n->blocked_until = w->now + s->a * MS;
+		break;
+	case STEP_JUMP:
+		w->now += s->a * MS;
+		break;
+	case STEP_RESYNC:
+	case STEP_BULK:
+		w->asked = true;
+		if (n->engine)
+			(s->kind == STEP_BULK ? cts_engine_bulk : cts_engine_resync)(n->engine, w->now);
+		n->touched = true;
+		break;
+	case STEP_QUIET:
+		quiet(w);
+		break;
+	default:
+		break;
+	}
+}
+
+int script_run(const struct script *s, const struct cts_engine_breaks *breaks, bool trace,
+	       char failure[256])
+{
+	struct world *w = malloc(sizeof(*w));
+	unsigned int i;
+	int failed;
+
+	if (!w)
+		abort();
+	world_init(w, s);
+	w->breaks = breaks;
+	w->trace = trace;
+	for (i = 0; i < w->n_nodes; i++)
+		node_start(w, &w->node[i]);
+	for (i = 0; i < s->n_steps && !*w->failure; i++) {
+		world_run(w, w->now + s->step[i].wait_us * UINT64_C(1000));
+		if (trace) {
+			printf("%10.3f ms", (double)w->now / 1e6);
+			step_print(&s->step[i]);
+		}
+		step_run(w, &s->step[i]);
+	}
+	failed = *w->failure != '\0';
+	memcpy(failure, w->failure, sizeof(w->failure));
+	world_fini(w);
+	free(w);
+	return failed;
+}
+
+/* Take out pieces, from half of the script down to single steps. */
+void script_shrink(struct script *s, const struct cts_engine_breaks *breaks)
+{
+	struct script *less = malloc(sizeof(*less));
+	unsigned int runs = 0, size, at, before;
+	char failure[256];
+
+	if (!less)
+		abort();
+	do {
+		before = s->n_steps;
+		for (size = before / 2; size; size /= 2)
+			for (at = 0; at + size <= s->n_steps && runs < SHRINK_RUNS; runs++) {
+				*less = *s;
+				memmove(&less->step[at], &less->step[at + size],
+					(s->n_steps - at - size) * sizeof(s->step[0]));
+				less->n_steps -= size;
+				if (script_run(less, breaks, false, failure))
+					*s = *less;
+				else
+					at += size;
+			}
+	} while (s->n_steps < before && runs < SHRINK_RUNS);
+	free(less);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A deterministic simulation of 2 to 5 nodes: the real engines, model kernels and a
+ * network that fails in every way, all from one seed. A run is a script of steps;
+ * a failing script is made shorter while it still fails.
+ */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/sync/engine_int.h"
+
+#define SIM_NODES 5u
+#define SIM_KEYS 64u             /* of each node's kernel */
+#define SIM_VERSIONS 1024u       /* of each key */
+#define SIM_STEPS 4096u
+
+enum step_kind {
+	STEP_CHANGE, STEP_DELETE, STEP_BURST, STEP_CLEAR, STEP_LOSE_EVENT, STEP_RECONCILE,
+	STEP_FAULTS, STEP_CUT, STEP_HEAL, STEP_CRASH, STEP_REBOOT, STEP_BYE, STEP_START,
+	STEP_BLOCK, STEP_JUMP, STEP_RESYNC, STEP_BULK, STEP_QUIET, STEP_KINDS
+};
+
+struct step {
+	uint32_t wait_us;        /* since the step before */
+	enum step_kind kind;
+	uint32_t node, a, b, c;
+};
+
+struct script {
+	uint64_t seed;
+	unsigned int n_nodes, n_steps;
+	size_t max_message;
+	size_t small_limit;      /* of the last node's caches; 0: as large as the others' */
+	struct step step[SIM_STEPS];
+};
+
+struct model_key {
+	uint32_t version;        /* of the last change or deletion */
+	bool exists;
+	uint8_t deleted[SIM_VERSIONS / 8];  /* versions that were deletions */
+};
+
+struct shown {
+	uint32_t last;           /* version that was shown last */
+	uint32_t above;          /* older ones, and this one, must not be shown again */
+};
+
+struct sim_node {
+	struct cts_engine *engine;   /* NULL: down */
+	char name[8];
+	uint32_t id;
+	uint64_t table_id;
+	struct model_key kernel[SIM_KEYS];
+	unsigned int dump_next;      /* key that the start-up dump comes to; SIM_KEYS: done */
+	uint64_t deadline;
+	bool touched;
+	uint64_t blocked_until;
+	struct shown shown[SIM_NODES][SIM_KEYS];
+	/* of each owner: where this node was last equal to it */
+	struct { uint64_t epoch, join, at; } equal[SIM_NODES];
+};
+
+struct packet {
+	uint64_t time, order;
+	uint8_t from, to;
+	uint16_t len;
+	uint8_t *data;               /* owned */
+};
+
+struct world {
+	uint64_t rng, now, order, next_table;
+	unsigned int n_nodes;
+	size_t max_message, small_limit;
+	struct sim_node node[SIM_NODES];
+	struct packet *heap;
+	size_t n_heap, max_heap;
+	uint32_t loss, repeat, damage, stale;   /* per mille */
+	uint32_t delay_us;
+	bool cut[SIM_NODES][SIM_NODES];
+	bool trace, asked;           /* asked: a command asked for comparison */
+	const struct cts_engine_breaks *breaks;
+	char failure[256];           /* empty: none */
+};
+
+/* script.c */
+void script_make(struct script *s, uint64_t seed, unsigned int n_nodes);
+void script_print(const struct script *s);
+/* 0: all invariants held. */
+int script_run(const struct script *s, const struct cts_engine_breaks *breaks, bool trace,
+	       char failure[256]);
+void script_shrink(struct script *s, const struct cts_engine_breaks *breaks);
+
+/* world.c */
+void world_init(struct world *w, const struct script *s);
+void world_fini(struct world *w);
+uint32_t world_below(struct world *w, uint32_t n);
+void world_run(struct world *w, uint64_t until);
+void node_start(struct world *w, struct sim_node *n);
+void node_stop(struct sim_node *n);
+void node_change(struct world *w, struct sim_node *n, unsigned int key, bool told);
+void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool told);
+void node_reconcile(struct world *w, struct sim_node *n);
+void node_lose_table(struct world *w, struct sim_node *n);
+void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* check.c */
+void check_applied(struct world *w, struct sim_node *n, uint32_t owner,
+		   const struct cts_applied *list, size_t len);
+void check_bounds(struct world *w, struct sim_node *n);
+void check_digests(struct world *w, struct sim_node *n);
+/* Is every replica equal to its owner's cache, and that to the kernel? why: what is not. */
+bool converged(struct world *w, char why[256]);
+
+#endif
