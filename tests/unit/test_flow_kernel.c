@@ -39,11 +39,15 @@ static const uint8_t protos[] = {
 
 enum zone_kind { ZONE_NONE, ZONE_BOTH, ZONE_ORIG, ZONE_REPLY, ZONE_KINDS };
 
-/* Dumped messages, kept as they came. */
+/* Dumped messages, kept as they came, and what was asked to be made. */
 struct table {
 	struct mnl_socket *nl;
 	size_t n;
 	struct nlmsghdr *msg[MAX_ENTRIES]; /* owned */
+	struct {
+		struct cts_tuple orig, reply;
+		uint16_t zone;
+	} made[MAX_ENTRIES];
 };
 
 static struct nlmsghdr *message(void *buf, uint8_t type, uint16_t flags, uint8_t family)
@@ -188,12 +192,12 @@ static void make_flow(struct rng *r, struct cts_flow *f, uint8_t family, uint8_t
 	make_zone(r, f, kind);
 }
 
-static size_t fill(struct mnl_socket *nl)
+static size_t fill(struct table *t)
 {
 	struct rng r = { 21 };
 	uint32_t number = 0;
 
-	assert_int_equal(flush(nl), 0);
+	assert_int_equal(flush(t->nl), 0);
 	for (int v6 = 0; v6 < 2; v6++)
 		for (size_t p = 0; p < sizeof(protos); p++)
 			for (int i = 0; i < PER_KIND; i++) {
@@ -203,8 +207,12 @@ static size_t fill(struct mnl_socket *nl)
 
 				if (protos[p] == (v6 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
 					continue;
-				make_flow(&r, &f, family, protos[p], i % ZONE_KINDS, ++number);
-				err = create(nl, &f, ~UINT64_C(0));
+				make_flow(&r, &f, family, protos[p], i % ZONE_KINDS, number);
+				t->made[number].orig = f.orig;
+				t->made[number].reply = f.reply;
+				t->made[number].zone = cts_flow_key_zone(&f);
+				number++;
+				err = create(t->nl, &f, ~UINT64_C(0));
 				if (err)
 					print_error("proto %u: %s\n", protos[p], strerror(err));
 				assert_int_equal(err, 0);
@@ -237,10 +245,22 @@ static void assert_line_is_the_librarys(const struct nlmsghdr *nlh, const struct
 	nfct_destroy(ct);
 }
 
+/* The number that makes a flow the only one is in its source address. */
+static void assert_made(const struct table *t, size_t n, const struct cts_flow *f)
+{
+	uint32_t number;
+
+	memcpy(&number, &f->orig.src, sizeof(number));
+	assert_true(number < n);
+	assert_memory_equal(&f->orig, &t->made[number].orig, sizeof(f->orig));
+	assert_memory_equal(&f->reply, &t->made[number].reply, sizeof(f->reply));
+	assert_int_equal(cts_flow_key_zone(f), t->made[number].zone);
+}
+
 static void lines_of_real_entries_are_those_of_the_library(void **state)
 {
 	struct table *t = *state;
-	size_t n = fill(t->nl);
+	size_t n = fill(t);
 	struct cts_flow f;
 
 	dump(t);
@@ -249,6 +269,7 @@ static void lines_of_real_entries_are_those_of_the_library(void **state)
 		assert_int_equal(cts_flow_decode(t->msg[i], &f), 0);
 		assert_true(cts_flow_has(&f, CTS_FLOW_START));
 		assert_true(cts_flow_has(&f, CTS_FLOW_COUNTERS_ORIG));
+		assert_made(t, n, &f);
 		assert_line_is_the_librarys(t->msg[i], &f);
 	}
 	assert_int_equal(flush(t->nl), 0);
@@ -288,7 +309,7 @@ static void entries_survive_decode_encode_and_creation(void **state)
 {
 	struct table *t = *state;
 	char **before, **after;
-	size_t n = fill(t->nl);
+	size_t n = fill(t);
 
 	dump(t);
 	before = lines(t);
@@ -318,7 +339,7 @@ static void entries_survive_decode_encode_and_creation(void **state)
 static void keys_find_and_delete_their_entry_in_every_zone(void **state)
 {
 	struct table *t = *state;
-	size_t n = fill(t->nl);
+	size_t n = fill(t);
 
 	dump(t);
 	for (size_t i = 0; i < n; i++) {
