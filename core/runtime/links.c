@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ctsync/log.h>
+
+#include "core/runtime/links.h"
+#include "core/runtime/loop.h"
+
+#define LINK_NODES_MAX 64u            /* nodes and their peer numbers that are remembered */
+#define LINK_PENALTY_NS UINT64_C(10000000000)
+#define LINK_MESSAGE_MIN 548u         /* what any IPv4 path carries: 576 less headers */
+
+struct link {
+	struct cts_links *links;          /* whose it is */
+	unsigned int index;
+	const struct cts_config_block *block;
+	const struct cts_transport_ops *ops;
+	struct cts_transport_host host;   /* lent to the instance */
+	void *priv;                       /* owned */
+	bool up;
+	bool used;                        /* messages go out here */
+	uint64_t penalty_until_ns;
+};
+
+/* What is known of a node: where it was heard, and as which peer. */
+struct link_node {
+	uint32_t node;
+	uint32_t peer[CTS_CONFIG_TRANSPORTS_MAX];
+	uint64_t heard_ns[CTS_CONFIG_TRANSPORTS_MAX];
+};
+
+struct cts_links {
+	struct cts_loop *loop;            /* lent */
+	struct cts_timer *timer;          /* owned */
+	const struct cts_links_ops *ops;  /* lent */
+	void *ctx;
+	uint64_t silence_ns;
+	uint64_t probe_ns;                /* when standby links get a message again */
+	uint64_t switches;
+	int active;                       /* index, or -1: no link is up */
+	bool several;                     /* more than one link is used */
+	size_t n, n_nodes;
+	struct link link[CTS_CONFIG_TRANSPORTS_MAX];
+	struct link_node nodes[LINK_NODES_MAX];
+};
+
+static const char *link_device(const struct link *k, struct cts_transport_status *st)
+{
+	*st = (struct cts_transport_status){ .size = sizeof(*st) };
+	if (k->ops->status)
+		k->ops->status(k->priv, st);
+	st->device[sizeof(st->device) - 1] = '\0';
+	return st->device;
+}
+
+static bool link_is_up(const struct link *k)
+{
+	struct cts_transport_status st;
+
+	link_device(k, &st);
+	return !k->ops->status || st.up;
+}
+
+/* -- who is heard where -- */
+
+static struct link_node *find_node(struct cts_links *l, uint32_t node)
+{
+	for (size_t i = 0; i < l->n_nodes; i++)
+		if (l->nodes[i].node == node)
+			return &l->nodes[i];
+	return NULL;
+}
+
+static bool heard_on(const struct cts_links *l, const struct link_node *n, size_t link,
+		     uint64_t now)
+{
+	return n->heard_ns[link] && now - n->heard_ns[link] < l->silence_ns;
+}
+
+static bool heard_anywhere(const struct cts_links *l, const struct link_node *n, uint64_t now)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (heard_on(l, n, i, now))
+			return true;
+	return false;
+}
+
+/* Does this link hear every node that any link hears, and at least one? */
+static bool link_covers(const struct cts_links *l, size_t link, uint64_t now)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < l->n_nodes; i++) {
+		if (!heard_anywhere(l, &l->nodes[i], now))
+			continue;
+		if (!heard_on(l, &l->nodes[i], link, now))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static bool link_hears(const struct cts_links *l, size_t link, uint64_t now)
+{
+	for (size_t i = 0; i < l->n_nodes; i++)
+		if (heard_on(l, &l->nodes[i], link, now))
+			return true;
+	return false;
+}
+
+/* -- choosing -- */
+
+/* The first link that is up and covers; penalised ones only when no other does. */
+static int choose_covering(const struct cts_links *l, uint64_t now)
+{
+	int second = -1;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->link[i].up || !link_covers(l, i, now))
+			continue;
+		if (now >= l->link[i].penalty_until_ns)
+			return (int)i;
+		if (second < 0)
+			second = (int)i;
+	}
+	return second;
+}
+
+static int first_up(const struct cts_links *l, uint64_t now)
+{
+	int second = -1;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->link[i].up)
+			continue;
+		if (now >= l->link[i].penalty_until_ns)
+			return (int)i;
+		if (second < 0)
+			second = (int)i;
+	}
+	return second;
+}
+
+static void report_switch(struct cts_links *l, int to)
+{
+	struct cts_transport_status st;
+
+	if (to < 0) {
+		cts_warn("links: no link is up");
+	} else {
+		const struct link *k = &l->link[to];
+
+		cts_info("links: %s (%s) carries the traffic%s", k->block->plugin,
+			 link_device(k, &st), l->n > 1 && l->active >= 0 ? " now" : "");
+	}
+	if (l->active >= 0)
+		l->switches++;
+	l->active = to;
+}
+
+/* Which links messages go out on. When no single one reaches all nodes, all that
+ * reach any are used; when nobody is heard, all that are up: receivers drop what
+ * comes twice. */
+static void links_choose(struct cts_links *l)
+{
+	uint64_t now = cts_loop_now_ns(l->loop);
+	int one = choose_covering(l, now), was = l->active;
+	bool anybody = false;
+
+	for (size_t i = 0; i < l->n; i++)
+		anybody |= l->link[i].up && link_hears(l, i, now);
+	l->several = false;
+	for (size_t i = 0; i < l->n; i++) {
+		struct link *k = &l->link[i];
+
+		k->used = one >= 0 ? (int)i == one
+				   : k->up && (!anybody || link_hears(l, i, now));
+		l->several |= k->used && one < 0;
+	}
+	if (one < 0) {
+		/* The active one is a name only, keep it where it still makes sense. */
+		one = was >= 0 && l->link[was].used ? was : first_up(l, now);
+	}
+	if (one != was) {
+		report_switch(l, one);
+		if (one >= 0)
+			l->ops->writable(l->ctx);
+	}
+}
+
+static void links_tick(void *ctx)
+{
+	struct cts_links *l = ctx;
+
+	links_choose(l);
+	cts_timer_arm_us(l->timer, l->silence_ns / 8000);
+}
+
+/* -- what transports call -- */
+
+static void host_deliver(void *ctx, uint32_t from, const struct iovec *msg, unsigned int n)
+{
+	struct link *k = ctx;
+
+	k->links->ops->received(k->links->ctx, k->index, from, msg, n);
+}
+
+static void host_writable(void *ctx)
+{
+	struct link *k = ctx;
+
+	if (k->used)
+		k->links->ops->writable(k->links->ctx);
+}
+
+static void host_link_changed(void *ctx)
+{
+	struct link *k = ctx;
+	struct cts_transport_status st;
+	bool up = link_is_up(k);
+
+	if (up != k->up) {
+		cts_info("links: %s (%s) is %s", k->block->plugin, link_device(k, &st),
+			 up ? "up" : st.carrier ? "down" : "without carrier");
+		k->up = up;
+	}
+	links_choose(k->links);
+}
+
+static void host_peer_up(void *ctx, uint32_t peer)
+{
+	/* Which node it is will be known when it speaks. */
+}
+
+static void host_peer_down(void *ctx, uint32_t peer)
+{
+	struct link *k = ctx;
+	struct cts_links *l = k->links;
+	uint64_t now = cts_loop_now_ns(l->loop);
+
+	for (size_t i = 0; i < l->n_nodes; i++) {
+		struct link_node *n = &l->nodes[i];
+
+		if (n->peer[k->index] != peer || !n->heard_ns[k->index])
+			continue;
+		n->heard_ns[k->index] = 0;
+		if (!heard_anywhere(l, n, now))
+			l->ops->node_down(l->ctx, n->node);
+	}
+	links_choose(l);
+}
+
+void cts_links_heard(struct cts_links *l, unsigned int link, uint32_t peer, uint32_t node)
+{
+	uint64_t now = cts_loop_now_ns(l->loop);
+	struct link_node *n = find_node(l, node);
+	bool fresh;
+
+	if (link >= l->n)
+		return;
+	if (!n) {
+		if (l->n_nodes == LINK_NODES_MAX)
+			return; /* it is answered through everybody */
+		n = &l->nodes[l->n_nodes++];
+		*n = (struct link_node){ .node = node };
+	}
+	fresh = !heard_on(l, n, link, now);
+	n->peer[link] = peer;
+	n->heard_ns[link] = now;
+	if (fresh)
+		links_choose(l);
+}
+
+void cts_links_stalled(struct cts_links *l)
+{
+	if (l->active < 0 || l->n < 2)
+		return;
+	l->link[l->active].penalty_until_ns = cts_loop_now_ns(l->loop) + LINK_PENALTY_NS;
+	links_choose(l);
+}
+
+/* -- sending -- */
+
+static int link_send(struct cts_links *l, struct link *k, const struct iovec *msg, unsigned int n,
+		     uint32_t node)
+{
+	uint32_t to = CTS_PEER_ALL;
+
+	if (node && k->ops->caps & CTS_CAP_ADDRESSED) {
+		const struct link_node *ln = find_node(l, node);
+
+		if (ln && ln->heard_ns[k->index])
+			to = ln->peer[k->index];
+	}
+	return k->ops->send(k->priv, msg, n, to);
+}
+
+/* One message on each link that stands by: who hears it knows that the link works. */
+static void probe_standby(struct cts_links *l, const struct iovec *msg, uint32_t node)
+{
+	uint64_t now = cts_loop_now_ns(l->loop);
+
+	if (now < l->probe_ns)
+		return;
+	l->probe_ns = now + l->silence_ns / 4;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->link[i].up && !l->link[i].used)
+			link_send(l, &l->link[i], msg, 1, node);
+}
+
+int cts_links_send(struct cts_links *l, const struct iovec *msg, unsigned int n, uint32_t node)
+{
+	int ret;
+
+	if (l->active < 0) {
+		errno = EAGAIN; /* nothing is lost: writable() comes with the first link */
+		return -1;
+	}
+	ret = link_send(l, &l->link[l->active], msg, n, node);
+	if (l->n == 1)
+		return ret;
+	/* Others get what the active one took, as far as they have room: they are
+	 * in use only while it is not clear which one works. */
+	if (l->several && ret > 0)
+		for (size_t i = 0; i < l->n; i++)
+			if (l->link[i].used && (int)i != l->active)
+				link_send(l, &l->link[i], msg, (unsigned int)ret, node);
+	if (n > 0)
+		probe_standby(l, msg, node);
+	return ret;
+}
+
+size_t cts_links_max_message(const struct cts_links *l)
+{
+	size_t max = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		size_t m = l->link[i].ops->max_message(l->link[i].priv);
+
+		if (l->link[i].up && (!max || m < max))
+			max = m;
+	}
+	return max ? max : LINK_MESSAGE_MIN;
+}
+
+/* -- making -- */
+
+static int link_open(struct cts_links *l, size_t i, const struct cts_config_block *block)
+{
+	struct link *k = &l->link[i];
+
+	*k = (struct link){
+		.links = l,
+		.index = (unsigned int)i,
+		.block = block,
+		.ops = block->ops,
+		.host = {
+			.size = sizeof(k->host),
+			.ctx = k,
+			.loop = l->loop,
+			.deliver = host_deliver,
+			.peer_up = host_peer_up,
+			.peer_down = host_peer_down,
+			.writable = host_writable,
+			.link_changed = host_link_changed,
+		},
+	};
+	k->priv = k->ops->create(block->options, &k->host);
+	if (!k->priv)
+		return -1;
+	l->n++;
+	k->up = link_is_up(k);
+	return 0;
+}
+
+struct cts_links *cts_links_create(struct cts_loop *loop, const struct cts_config_block *blocks,
+				   size_t n, unsigned int silence_ms,
+				   const struct cts_links_ops *ops, void *ctx)
+{
+	struct cts_links *l = calloc(1, sizeof(*l));
+	int saved;
+
+	if (!l)
+		return NULL;
+	l->loop = loop;
+	l->ops = ops;
+	l->ctx = ctx;
+	l->active = -1;
+	l->silence_ns = (uint64_t)silence_ms * 1000000u;
+	l->timer = cts_timer_create(loop, links_tick, l);
+	if (!l->timer)
+		goto err;
+	for (size_t i = 0; i < n && i < CTS_CONFIG_TRANSPORTS_MAX; i++)
+		if (link_open(l, i, &blocks[i]) < 0)
+			goto err;
+	/* The first choice comes with the first turn: nobody may be called yet. */
+	if (cts_timer_arm_us(l->timer, 0) < 0)
+		goto err;
+	return l;
+err:
+	saved = errno;
+	cts_links_destroy(l);
+	errno = saved;
+	return NULL;
+}
+
+void cts_links_destroy(struct cts_links *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		l->link[i].ops->destroy(l->link[i].priv);
+	cts_timer_destroy(l->timer);
+	free(l);
+}
+
+/* -- what others ask -- */
+
+size_t cts_links_count(const struct cts_links *l)
+{
+	return l->n;
+}
+
+void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info *info)
+{
+	const struct link *k = &l->link[link];
+
+	info->plugin = k->block->plugin;
+	info->active = (int)link == l->active;
+	info->heard = link_hears(l, link, cts_loop_now_ns(l->loop));
+	link_device(k, &info->status);
+	info->status.up = k->up;
+}
+
+unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_tuple *t, unsigned int max)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->link[i].ops->own_flows)
+			n += l->link[i].ops->own_flows(l->link[i].priv, t + n, max - n);
+	return n;
+}
+
+bool cts_links_membership(const struct cts_links *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!(l->link[i].ops->caps & CTS_CAP_MEMBERSHIP))
+			return false;
+	return l->n > 0;
+}
+
+uint64_t cts_links_switches(const struct cts_links *l)
+{
+	return l->switches;
+}

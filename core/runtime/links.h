@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sync links: up to four transport instances. The first healthy one carries
+ * the traffic, the rest stand by. Healthy: its device can carry traffic, and all
+ * nodes that are heard at all are heard on it. Standby links carry one message
+ * now and then, so that their health is known before they are needed. Receiving
+ * works on all links at all times, and the engine's numbered stream repairs what
+ * a switch loses.
+ */
+#ifndef CTS_RUNTIME_LINKS_H
+#define CTS_RUNTIME_LINKS_H
+
+#include <ctsync/transport.h>
+
+#include "core/runtime/conf.h"
+
+struct cts_links_ops {
+	/* As they came, from any link; lent. */
+	void (*received)(void *ctx, unsigned int link, uint32_t peer, const struct iovec *msg,
+			 unsigned int n);
+	/* There is room again, or another link carries the traffic now. */
+	void (*writable)(void *ctx);
+	/* A transport with membership says that node has left, and no other link hears it. */
+	void (*node_down)(void *ctx, uint32_t node);
+};
+
+struct cts_links;
+/* One instance for each of blocks[n], which are lent and outlive the links. NULL,
+ * errno; the cause is logged. silence_ms: after which a node is not heard any more. */
+struct cts_links *cts_links_create(struct cts_loop *loop, const struct cts_config_block *blocks,
+				   size_t n, unsigned int silence_ms,
+				   const struct cts_links_ops *ops, void *ctx);
+void cts_links_destroy(struct cts_links *l);   /* takes NULL */
+
+/* n whole messages to the node, 0: to all; as send() in ctsync/transport.h. */
+int cts_links_send(struct cts_links *l, const struct iovec *msg, unsigned int n, uint32_t node);
+/* Largest message that every link in use can carry. */
+size_t cts_links_max_message(const struct cts_links *l);
+
+/* A valid message of node came over this link from this transport peer. */
+void cts_links_heard(struct cts_links *l, unsigned int link, uint32_t peer, uint32_t node);
+/* The other side does not answer although it is heard: what goes out on the active
+ * link is lost on its way. That link comes last for a while. */
+void cts_links_stalled(struct cts_links *l);
+
+struct cts_link_info {
+	const char *plugin;                     /* lent */
+	bool active;                            /* carries the traffic */
+	bool heard;                             /* somebody was, lately */
+	struct cts_transport_status status;
+};
+size_t cts_links_count(const struct cts_links *l);
+void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info *info);
+unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_tuple *t, unsigned int max);
+/* Do all transports have membership? */
+bool cts_links_membership(const struct cts_links *l);
+uint64_t cts_links_switches(const struct cts_links *l);
+
+#endif
