@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conntrackd: the assembly of all parts around one event loop. */
+#ifndef CONNTRACKD_DAEMON_H
+#define CONNTRACKD_DAEMON_H
+
+#include "core/kernel/writer.h"
+#include "core/pipeline/pipeline.h"
+#include "core/runtime/conf.h"
+#include "core/runtime/control.h"
+#include "core/runtime/links.h"
+#include "core/runtime/loop.h"
+#include "core/sync/engine.h"
+#include "core/sync/mirror.h"
+
+#include "cli/conntrackd/env.h"
+#include "cli/conntrackd/own_flows.h"
+#include "cli/conntrackd/reader.h"
+#include "cli/conntrackd/takeover.h"
+
+/* A filter or output of the configuration. */
+struct instance {
+	const void *ops;              /* lent by the loader */
+	void *priv;                   /* owned */
+	struct cts_consumer consumer; /* outputs */
+};
+
+struct daemon {
+	struct cts_config *conf;      /* lent */
+	struct cts_loop *loop;        /* owned, as all that follows */
+	struct cts_signal *sigterm, *sigint, *sighup;
+	struct cts_pipeline *pipeline;
+	struct instance *filters, *outputs;
+	size_t n_filters, n_outputs;
+	struct cts_push *push;
+	struct own_flows own_flows;
+	struct reader *reader;
+	struct cts_control *control;
+	struct cts_timer *watchdog;
+	int lock_fd;
+
+	/* NULL without a sync group */
+	struct cts_engine *engine;
+	struct cts_mirror *mirror;
+	struct cts_links *links;
+	struct cts_timer *engine_timer;
+	struct takeover *takeover;
+	struct cts_consumer sync;
+
+	struct cts_consumer traffic;
+	uint64_t traffic_bytes, traffic_packets;   /* of destroyed flows */
+	uint64_t destroyed, created;               /* events, without a sync group */
+	uint64_t engine_due_ns;                    /* that engine_timer is armed for */
+	uint64_t started_ns;                       /* CLOCK_MONOTONIC */
+	uint64_t watchdog_us;
+	unsigned int reports;                      /* peers that did not agree lately */
+	bool stopping;
+};
+
+/* NULL: logged. */
+struct daemon *daemon_create(struct cts_config *conf);
+/* Until a signal or the command to stop. 0, or -1. */
+int daemon_run(struct daemon *d);
+void daemon_destroy(struct daemon *d);   /* takes NULL */
+void daemon_stop(struct daemon *d);
+
+/* The commands of the control socket; ctx is a struct daemon. */
+extern const struct cts_control_command daemon_commands[];
+
+/* cmd_*.c: one command each */
+void cmd_bulk(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_commit(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_demote(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_dump(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_flush_kernel(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_promote(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_purge(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_resync(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_resync_kernel(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_stats(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_status(void *ctx, struct cts_request *r, int argc, char **argv);
+void cmd_stop(void *ctx, struct cts_request *r, int argc, char **argv);
+
+/* instances.c: filters and outputs */
+int instances_create(struct daemon *d);      /* -1: logged */
+void instances_destroy(struct daemon *d);
+void instances_rotate(struct daemon *d);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads the kernel, in the order that keeps the mirror right: each turn first the
+ * events that are there, then one chunk of a dump, then single entries that the
+ * mirror asks for. Dumps are made at start, after each loss of events and from
+ * time to time, so that they never cost more than 1 % of a core.
+ */
+#ifndef CONNTRACKD_READER_H
+#define CONNTRACKD_READER_H
+
+#include "core/kernel/events.h"
+#include "core/pipeline/pipeline.h"
+#include "core/runtime/loop.h"
+#include "core/sync/mirror.h"
+
+struct reader_conf {
+	struct cts_loop *loop;           /* lent */
+	struct cts_pipeline *pipeline;   /* lent; gets all that is read */
+	const struct cts_push *push;     /* lent, or NULL */
+	const uint32_t *own_portids;     /* writers whose events are not ours to hear */
+	unsigned int n_own_portids;
+	size_t event_buffer;             /* bytes */
+	bool reliable;
+	unsigned int poll_s;             /* dumps instead of events; 0: events */
+	unsigned int reconcile_s;        /* 0: only at start and after a loss */
+};
+
+struct reader;
+struct reader *reader_create(const struct reader_conf *conf);   /* NULL: logged */
+void reader_destroy(struct reader *r);                          /* takes NULL */
+
+/* The mirror that dumps and gets are made for. Without one nothing is dumped. ready()
+ * is called once, when the first dump is done. */
+void reader_set_mirror(struct reader *r, struct cts_mirror *m, void (*ready)(void *ctx),
+		       void *ctx);
+/* An operation of the mirror: ask the kernel for one entry. ctx is the reader. */
+void reader_get(void *ctx, const struct cts_flow *key);
+uint32_t reader_portid(const struct reader *r);
+
+/* One turn. true: more to do at once. */
+bool reader_turn(struct reader *r);
+/* Compare with the kernel's table as soon as possible. */
+void reader_reconcile(struct reader *r);
+
+struct reader_stats {
+	struct cts_events_stats events;
+	uint64_t lost;               /* events, exact */
+	uint64_t losses;             /* times that some were lost */
+	uint64_t reconciliations, broken_dumps, gets;
+	uint64_t malformed_dump;
+	size_t buffer_size;
+	bool dumping, ready;
+	uint64_t next_ms;            /* until the next reconciliation */
+};
+void reader_get_stats(struct reader *r, struct reader_stats *st);
+
+#endif
