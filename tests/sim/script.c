@@ -14,7 +14,7 @@
 
 static const char *const kind_names[STEP_KINDS] = {
 	"change", "delete", "burst", "clear", "lose-event", "reconcile", "faults", "cut", "heal",
-	"crash", "reboot", "bye", "start", "block", "jump", "resync", "bulk", "quiet",
+	"crash", "reboot", "bye", "start", "block", "strain", "jump", "resync", "bulk", "quiet",
 };
 
 static uint32_t below(uint64_t *r, uint32_t n)
@@ -109,6 +109,9 @@ void script_make(struct script *s, uint64_t seed, unsigned int n_nodes)
 				step.wait_us += 1000 * below(&r, 4000);
 			add(s, step);
 		}
+		if (!below(&r, 4))
+			add(s, (struct step){ .kind = STEP_STRAIN, .node = below(&r, s->n_nodes),
+					      .a = 2000 + below(&r, 12000), .b = 5 + below(&r, 80) });
 		add(s, (struct step){ .kind = STEP_QUIET });
 	}
 }
@@ -180,6 +183,22 @@ static void cut(struct world *w, const struct step *s)
 		w->cut[s->a][s->node] = true;
 }
 
+/* More changes than the transport can take, for a long time. */
+static void strain(struct world *w, const struct step *s)
+{
+	struct sim_node *n = &w->node[s->node];
+	uint64_t end = w->now + s->a * MS;
+	unsigned int i;
+
+	n->gap_ms = s->b;
+	while (w->now < end && !*w->failure) {
+		for (i = 0; i < SIM_KEYS; i++)
+			node_change(w, n, i, true);
+		world_run(w, w->now + 100 * MS);
+	}
+	n->gap_ms = 0;
+}
+
 static void step_run(struct world *w, const struct step *s)
 {
 	struct sim_node *n = &w->node[s->node];
@@ -239,6 +258,9 @@ static void step_run(struct world *w, const struct step *s)
 		break;
 	case STEP_BLOCK:
 		n->blocked_until = w->now + s->a * MS;
+		break;
+	case STEP_STRAIN:
+		strain(w, s);
 		break;
 	case STEP_JUMP:
 		w->now += s->a * MS;

@@ -20,7 +20,7 @@
 enum step_kind {
 	STEP_CHANGE, STEP_DELETE, STEP_BURST, STEP_CLEAR, STEP_LOSE_EVENT, STEP_RECONCILE,
 	STEP_FAULTS, STEP_CUT, STEP_HEAL, STEP_CRASH, STEP_REBOOT, STEP_BYE, STEP_START,
-	STEP_BLOCK, STEP_JUMP, STEP_RESYNC, STEP_BULK, STEP_QUIET, STEP_KINDS
+	STEP_BLOCK, STEP_STRAIN, STEP_JUMP, STEP_RESYNC, STEP_BULK, STEP_QUIET, STEP_KINDS
 };
 
 struct step {
@@ -58,6 +58,7 @@ struct sim_node {
 	uint64_t deadline;
 	bool touched;
 	uint64_t blocked_until;
+	uint32_t gap_ms;             /* its transport takes one message in this time; 0: all */
 	struct shown shown[SIM_NODES][SIM_KEYS];
 	/* of each owner: where this node was last equal to it */
 	struct { uint64_t epoch, join, at; } equal[SIM_NODES];

@@ -119,6 +119,10 @@ static int sim_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_t
 		errno = EAGAIN;
 		return -1;
 	}
+	if (c->n->gap_ms) {
+		c->n->blocked_until = w->now + c->n->gap_ms * MS;
+		n = 1;
+	}
 	if (n > 1 && !world_below(w, 8))
 		n = 1 + world_below(w, n - 1);  /* it takes a part */
 	for (i = 0; i < n; i++)
@@ -288,7 +292,7 @@ void node_start(struct world *w, struct sim_node *n)
 	memset(n->equal, 0, sizeof(n->equal));
 	n->dump_next = 0;
 	n->deadline = w->now;
-	n->blocked_until = 0;
+	n->blocked_until = n->gap_ms = 0;
 }
 
 void node_stop(struct sim_node *n)
