@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Shared by the scenarios: namespaces that go away again, waiting for conditions,
+# daemons. A scenario sources this and uses $build, $tmp, ns(), in_ns(), await().
+set -u
+export LC_ALL=C
+build=${CTS_BUILD:-$PWD}
+src=${CTS_SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
+export CTS_PLUGIN_PATH=${CTS_PLUGIN_PATH:-$build/.libs}
+conntrack=$build/conntrack
+conntrackd=$build/conntrackd
+prefix=cts$$
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/$prefix.XXXXXX")
+pids=() spaces=()
+
+skip()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+fail()
+{
+	echo "FAILED: $*"
+	local f
+	for f in "$tmp"/*.log; do
+		[ -s "$f" ] && { echo "--- $(basename "$f")"; tail -n 40 "$f"; }
+	done
+	exit 1
+}
+
+cleanup()
+{
+	local status=$? p n
+	trap - EXIT
+	for p in "${pids[@]}"; do
+		kill -9 "$p" 2>/dev/null
+		wait "$p" 2>/dev/null
+	done
+	for n in "${spaces[@]}"; do
+		ip netns pids "$n" 2>/dev/null | xargs -r kill -9 2>/dev/null
+		ip netns del "$n" 2>/dev/null
+	done
+	rm -rf "$tmp"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+[ "$(id -u)" = 0 ] || skip "network namespaces need root"
+command -v ip >/dev/null && command -v nft >/dev/null || skip "ip and nft are needed"
+
+# ns NAME...: make namespaces; their real names are $prefix-NAME.
+ns()
+{
+	local n
+	for n in "$@"; do
+		ip netns add "$prefix-$n" || skip "cannot make a network namespace"
+		spaces+=("$prefix-$n")
+		ip -n "$prefix-$n" link set lo up
+	done
+}
+
+in_ns()
+{
+	local n=$1
+	shift
+	ip netns exec "$prefix-$n" "$@"
+}
+
+# link NS DEV NS DEV: a cable between two namespaces
+link()
+{
+	ip link add "$2" netns "$prefix-$1" type veth peer name "$4" netns "$prefix-$3" &&
+	ip -n "$prefix-$1" link set "$2" up &&
+	ip -n "$prefix-$3" link set "$4" up
+}
+
+# await SECONDS COMMAND...: until it succeeds; its last output is in $tmp/await
+await()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >"$tmp/await" 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		read -r -t 0.02 <> <(:) || :
+	done
+}
+
+# daemon NAME NS [ARGS]: start conntrackd with $tmp/NAME.cfg; its pid is in $daemon_pid
+daemon()
+{
+	local name=$1 space=$2
+	shift 2
+	in_ns "$space" "$conntrackd" -C "$tmp/$name.cfg" "$@" >>"$tmp/$name.log" 2>&1 &
+	daemon_pid=$!
+	pids+=($daemon_pid)
+	await 10 ask "$name" --status --json || await 10 ask "$name" -s ||
+		fail "conntrackd $name did not start"
+}
+
+# ask NAME ARGS: the client side; a control socket is a path, any namespace will do
+ask()
+{
+	local name=$1
+	shift
+	"$conntrackd" -C "$tmp/$name.cfg" "$@"
+}
+
+# config NAME ADDRESS PEER DEVICE [SYNC LINES]: two nodes over udp
+config()
+{
+	cat >"$tmp/$1.cfg" <<-CFG
+	node = "$1";
+	lock = "$tmp/$1.lock";
+	control = { socket = "$tmp/$1.sock"; };
+	log = { target = "stderr"; level = "info"; };
+	sync = {
+	  ${5:-}
+	  transports = ( { plugin = "udp"; address = "$2"; port = 3780;
+	                   peers = ( "$3" ); interface = "$4"; } );
+	};
+	CFG
+}
+
+# two_nodes [SYNC LINES]: namespaces a and b with a cable, daemons on both
+two_nodes()
+{
+	ns a b
+	link a sync0 b sync0
+	ip -n "$prefix-a" addr add 10.9.0.1/30 dev sync0
+	ip -n "$prefix-b" addr add 10.9.0.2/30 dev sync0
+	config a 10.9.0.1 10.9.0.2 sync0 "${1:-}"
+	config b 10.9.0.2 10.9.0.1 sync0 "${1:-}"
+	daemon a a
+	pid_a=$daemon_pid
+	daemon b b
+	pid_b=$daemon_pid
+	await 20 in_sync a && await 20 in_sync b || fail "the nodes did not get in sync"
+}
+
+in_sync()
+{
+	ask "$1" --status >/dev/null
+}
+
+# Flow lines without what differs by nature: timeouts, ages, use counts.
+normal()
+{
+	sed -E 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+) [0-9]+ /\1 /; s/ \[active since [0-9]+s\]//; s/ use=[0-9]+//; s/ +$//' | sort
+}
+
+kernel_flows()
+{
+	in_ns "$1" "$conntrack" -L 2>/dev/null | grep -v 'dport=3780' | normal
+}
+
+internal_flows()
+{
+	ask "$1" -i | normal
+}
+
+external_flows()
+{
+	ask "$1" -e | normal
+}
+
+# What a's kernel holds, a's cache and b's copy of it: all the same?
+agree()
+{
+	kernel_flows a >"$tmp/k" && internal_flows a >"$tmp/i" && external_flows b >"$tmp/e" &&
+	cmp "$tmp/k" "$tmp/i" && cmp "$tmp/i" "$tmp/e"
+}
+
+external_count()
+{
+	[ "$(ask "$1" -e | wc -l)" = "$2" ]
+}
