@@ -129,10 +129,10 @@ one()
 	else
 		tell "no daemon runs: nothing is replicated"
 	fi
-	in_ns server "$build/tests/functional/tcpflow" serve $bind 5001 &
+	ip netns exec "$prefix-server" "$build/tests/functional/tcpflow" serve $bind 5001 &
 	pids+=($!)
 	await 5 listening || fail "no server"
-	in_ns client "$build/tests/functional/tcpflow" fetch $server 5001 "$bytes" $patience \
+	ip netns exec "$prefix-client" "$build/tests/functional/tcpflow" fetch $server 5001 "$bytes" $patience \
 		>"$tmp/fetch.log" 2>&1 &
 	fetch=$!
 	pids+=($fetch)

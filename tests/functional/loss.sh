@@ -8,8 +8,12 @@ seconds=${LOSS_SECONDS:-10}
 two_nodes
 for n in a b; do
 	in_ns $n nft -f - <<-NFT || fail "nft"
-	table inet loss { chain in { type filter hook input priority -300;
-	  udp dport 3780 numgen random mod 100 < 20 counter drop; } }
+	table inet loss {
+	  chain in {
+	    type filter hook input priority -300
+	    udp dport 3780 numgen random mod 100 < 20 counter drop
+	  }
+	}
 	NFT
 done
 in_ns a "$build/bench/flowgen" churn $((seconds * 2500)) --pace 5000 --window 3000 >"$tmp/gen" ||

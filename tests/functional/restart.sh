@@ -16,7 +16,7 @@ gone()
 
 two_nodes
 in_ns a "$build/bench/flowgen" create 2000 --base 500000 >/dev/null || fail "flowgen"
-in_ns a "$build/bench/flowgen" churn 40000 --pace 5000 --window 2000 >"$tmp/gen" &
+ip netns exec "$prefix-a" "$build/bench/flowgen" churn 40000 --pace 5000 --window 2000 >"$tmp/gen" &
 gen=$!
 pids+=($gen)
 await 5 external_count_over b 3000 || fail "no flows came"
