@@ -177,7 +177,11 @@ static int sync_consume(void *ctx, const struct cts_batch *batch)
 
 static void engine_timer_fired(void *ctx)
 {
-	/* The turn that this wakes runs the engine. */
+	struct daemon *d = ctx;
+
+	/* The turn that this wakes runs the engine, which must arm the timer again
+	 * even when its deadline is still the same. */
+	d->engine_due_ns = 0;
 }
 
 static void table_ready(void *ctx)
@@ -186,6 +190,7 @@ static void table_ready(void *ctx)
 
 	cts_info("sync: the kernel's table is read: %zu flows",
 		 cts_cache_count(cts_engine_internal(d->engine)));
+	cts_engine_table_ready(d->engine, cts_loop_now_ns(d->loop));
 }
 
 /* -- the turn -- */
