@@ -76,10 +76,12 @@ int cts_loop_run(struct cts_loop *loop)
 
 	/* A stop that was asked for before the first turn counts too. */
 	while (!loop->stop) {
+		/* ONCE with NONBLOCK too: a descriptor that is read at the end of the
+		 * turn stays readable, and without ONCE the turn would not end. */
 		int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
 		loop->now_ns = 0;
-		if (event_base_loop(loop->base, more ? EVLOOP_NONBLOCK : flags) < 0)
+		if (event_base_loop(loop->base, more ? flags | EVLOOP_NONBLOCK : flags) < 0)
 			return -1;
 		more = loop->turn && loop->turn(loop->turn_ctx);
 	}
