@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The bytes of every message, as doc/WIRE.md prints them, and damage to them. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/sync/engine.h"
+#include "core/sync/wire.h"
+
+#define MS UINT64_C(1000000)
+#define VECTORS_MAX 64u
+
+/* A UDP flow of 10.0.0.1:1024 to 10.0.0.2:53, status, timeout and mark. */
+static const uint8_t flow[] = {
+	0x00, 0x11, 0x0a, 0x00, 0x00, 0x01, 0x0a, 0x00, 0x00, 0x02, 0x04, 0x00, 0x00, 0x35,
+	0x0a, 0x01, 0x8a, 0x11, 0xb4, 0x19, 0x07,
+};
+
+struct vector {
+	uint8_t type;
+	char from;
+	size_t len;
+	uint8_t data[1472];
+};
+
+struct end_point {
+	struct cts_engine *engine;
+	char name;
+	uint8_t next_random;
+	struct vector *out;
+	unsigned int *n_out;
+};
+
+static int point_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_t to)
+{
+	struct end_point *p = ctx;
+	unsigned int i;
+
+	(void)to;
+	for (i = 0; i < n && *p->n_out < VECTORS_MAX; i++) {
+		struct vector *v = &p->out[(*p->n_out)++];
+
+		v->len = msg[i].iov_len;
+		memcpy(v->data, msg[i].iov_base, v->len);
+		v->type = v->data[3];
+		v->from = p->name;
+	}
+	return (int)n;
+}
+
+static size_t point_max_message(void *ctx)
+{
+	(void)ctx;
+	return 1472;
+}
+
+/* a's random bytes are 11 11 ..., b's 22 22 ... */
+static void point_random(void *ctx, void *buf, size_t len)
+{
+	memset(buf, ((struct end_point *)ctx)->next_random, len);
+}
+
+static void point_heard(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
+{
+	(void)ctx;
+	(void)link;
+	(void)peer;
+	(void)node;
+}
+
+static void point_start(struct end_point *p, const char *name, uint8_t random, uint64_t table)
+{
+	static const struct cts_engine_ops ops = {
+		.send = point_send, .max_message = point_max_message, .random = point_random,
+		.heard = point_heard,
+	};
+	const struct cts_engine_conf conf = {
+		.cluster = "default", .node_name = name, .table_id = table, .cache_limit = 1000,
+		.dead_after_ms = 2000, .purge_timeout_s = 60,
+	};
+
+	p->name = *name;
+	p->next_random = random;
+	p->engine = cts_engine_create(&conf, &ops, p, 0);
+	assert_non_null(p->engine);
+}
+
+/* Two nodes meet, one has a flow, deletes it and leaves. Returns what they said. */
+static unsigned int conversation(struct vector *v)
+{
+	struct end_point a = { .out = v }, b = { .out = v };
+	unsigned int n = 0, done = 0, t;
+
+	a.n_out = b.n_out = &n;
+	point_start(&a, "a", 0x11, 1);
+	point_start(&b, "b", 0x22, 2);
+	cts_engine_put(a.engine, flow, sizeof(flow), true, 0);
+	cts_engine_run(a.engine, 0);
+	cts_engine_table_ready(a.engine, 0);
+	for (t = 1; t < 400; t++) {
+		if (t == 350)
+			cts_engine_gone(a.engine, cts_engine_find(a.engine, flow, 14), t * MS);
+		if (t == 390)
+			cts_engine_bye(a.engine, t * MS);
+		cts_engine_run(a.engine, t * MS);
+		cts_engine_run(b.engine, t * MS);
+		for (; done < n; done++) {
+			struct iovec msg = { v[done].data, v[done].len };
+
+			cts_engine_receive(v[done].from == 'a' ? b.engine : a.engine, 0, 1, &msg, 1,
+					   t * MS);
+		}
+	}
+	assert_true(n < VECTORS_MAX);
+	cts_engine_destroy(a.engine);
+	cts_engine_destroy(b.engine);
+	return n;
+}
+
+/* One of each type, and of DATA one of each record: what doc/WIRE.md prints. */
+static bool is_new(const struct vector *v, uint32_t *seen)
+{
+	struct cts_wire_header h;
+	struct cts_wire_in in;
+	struct cts_record rec;
+	uint32_t bits = 0;
+
+	assert_int_equal(cts_wire_open(v->data, v->len, &h, &in), CTS_WIRE_OK);
+	if (v->type != CTS_MSG_DATA)
+		bits = 1u << v->type;
+	else
+		while (cts_record_next(&in, &rec) > 0)
+			bits |= 1u << (16 + (rec.type & 0x7f) + (rec.type & 0x80 ? 4 : 0));
+	if (!(bits & ~*seen))
+		return false;
+	*seen |= bits;
+	return true;
+}
+
+static void vector_hex(const struct vector *v, char *out)
+{
+	size_t i;
+
+	for (i = 0; i < v->len; i++)
+		snprintf(out + 2 * i, 3, "%02x", v->data[i]);
+}
+
+static bool printed_in(const char *doc, const struct vector *v)
+{
+	char hex[2 * sizeof(v->data) + 1];
+
+	vector_hex(v, hex);
+	return strstr(doc, hex);
+}
+
+/* doc/WIRE.md, without white space: its lines of bytes run on. */
+static char *read_doc(void)
+{
+	const char *src = getenv("CTS_SRC");
+	char path[4096], *doc = malloc(1 << 20);
+	size_t n = 0;
+	FILE *fp;
+	int c;
+
+	assert_non_null(doc);
+	snprintf(path, sizeof(path), "%s/doc/WIRE.md", src ? src : ".");
+	fp = fopen(path, "re");
+	assert_non_null(fp);
+	while ((c = fgetc(fp)) != EOF && n < (1 << 20) - 1)
+		if (c != ' ' && c != '\n' && c != '\t')
+			doc[n++] = (char)c;
+	doc[n] = '\0';
+	fclose(fp);
+	return doc;
+}
+
+static void every_message_is_as_documented(void **state)
+{
+	struct vector *v = calloc(VECTORS_MAX, sizeof(*v));
+	char *doc = read_doc(), hex[2 * sizeof(v->data) + 1];
+	unsigned int i, n, missing = 0;
+	uint32_t seen = 0;
+
+	(void)state;
+	assert_non_null(v);
+	n = conversation(v);
+	for (i = 0; i < n; i++) {
+		if (!is_new(&v[i], &seen) || printed_in(doc, &v[i]))
+			continue;
+		vector_hex(&v[i], hex);
+		print_message("type %u from %c: %s\n", v[i].type, v[i].from, hex);
+		missing++;
+	}
+	assert_int_equal(missing, 0);
+	/* Every type was said, and STATE, GONE, DIGEST and END. */
+	assert_int_equal(seen & 0x5600ee, 0x5600ee);
+	free(doc);
+	free(v);
+}
+
+static void every_damaged_bit_is_noticed(void **state)
+{
+	struct vector *v = calloc(VECTORS_MAX, sizeof(*v));
+	struct cts_wire_header h;
+	struct cts_wire_in in;
+	unsigned int i, n;
+	size_t bit, len;
+
+	(void)state;
+	assert_non_null(v);
+	n = conversation(v);
+	for (i = 0; i < n; i++) {
+		for (bit = 0; bit < v[i].len * 8; bit++) {
+			v[i].data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			assert_int_not_equal(cts_wire_open(v[i].data, v[i].len, &h, &in), CTS_WIRE_OK);
+			v[i].data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		}
+		for (len = 0; len < v[i].len; len++)
+			assert_int_not_equal(cts_wire_open(v[i].data, len, &h, &in), CTS_WIRE_OK);
+	}
+	free(v);
+}
+
+static void the_checksum_is_crc32c(void **state)
+{
+	const char *text = "123456789";
+	uint8_t zeros[32] = { 0 };
+	uint32_t crc;
+
+	(void)state;
+	assert_int_equal(cts_crc32c(0, text, 9), 0xe3069283u);
+	assert_int_equal(cts_crc32c(0, zeros, sizeof(zeros)), 0x8a9136aau);  /* RFC 3720, B.4 */
+	crc = cts_crc32c(0, text, 4);
+	assert_int_equal(cts_crc32c(crc, text + 4, 5), 0xe3069283u);
+}
+
+static void records_that_run_over_are_refused(void **state)
+{
+	static const uint8_t shorter[] = { CTS_REC_STATE, 5, 1, 2, 3, 4 };
+	static const uint8_t wide[] = { CTS_REC_SUMS, 0, 4, 1, 2, 3 };
+	static const uint8_t whole[] = { 0x7f, 2, 1, 2, 0xff, 0, 1, 9 };
+	struct cts_wire_in in = { .buf = shorter, .len = sizeof(shorter) };
+	struct cts_record rec;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(cts_record_next(&in, &rec), -1);
+	assert_int_equal(cts_record_next(&in, &rec), -1);
+	for (len = 1; len <= sizeof(wide); len++) {
+		in = (struct cts_wire_in){ .buf = wide, .len = len };
+		assert_int_equal(cts_record_next(&in, &rec), -1);
+	}
+	in = (struct cts_wire_in){ .buf = whole, .len = sizeof(whole) };
+	assert_int_equal(cts_record_next(&in, &rec), 1);  /* unknown types can be skipped */
+	assert_int_equal(rec.len, 2);
+	assert_int_equal(cts_record_next(&in, &rec), 1);
+	assert_int_equal(rec.data[0], 9);
+	assert_int_equal(cts_record_next(&in, &rec), 0);
+}
+
+static void what_does_not_fit_is_not_sent(void **state)
+{
+	struct cts_wire_header h = { .type = CTS_MSG_BYE };
+	uint8_t buf[CTS_WIRE_HEADER + 3];
+	struct cts_wire_out out;
+
+	(void)state;
+	cts_wire_begin(&out, buf, sizeof(buf));
+	cts_put_u32(&out, 1);
+	assert_int_equal(cts_wire_finish(&out, &h), 0);
+	cts_wire_begin(&out, buf, CTS_WIRE_HEADER - 1);
+	assert_int_equal(cts_wire_finish(&out, &h), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_message_is_as_documented),
+		cmocka_unit_test(every_damaged_bit_is_noticed),
+		cmocka_unit_test(the_checksum_is_crc32c),
+		cmocka_unit_test(records_that_run_over_are_refused),
+		cmocka_unit_test(what_does_not_fit_is_not_sent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
