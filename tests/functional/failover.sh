@@ -64,20 +64,25 @@ topology()
 # rules FIREWALL nat|plain
 rules()
 {
-	local nat=''
-	[ "$2" = plain ] || nat='
-	chain nat { type nat hook postrouting priority srcnat;
-	  oifname "wan" meta nfproto ipv4 snat ip to 10.0.2.1
-	  oifname "wan" meta nfproto ipv6 snat ip6 to fd00:2::1 }'
 	in_ns "$1" nft -f - <<-NFT || fail "nft rules of $1"
 	flush ruleset
 	table inet fw {
-	chain forward { type filter hook forward priority filter; policy drop;
-	  ct state invalid counter drop
-	  ct state established,related accept
-	  tcp flags & (fin|syn|rst|ack) == syn ct state new accept
-	  meta l4proto { icmp, ipv6-icmp } accept }
-	$nat
+	  chain forward {
+	    type filter hook forward priority filter; policy drop;
+	    ct state invalid counter drop
+	    ct state established,related accept
+	    tcp flags & (fin|syn|rst|ack) == syn ct state new accept
+	    meta l4proto { icmp, ipv6-icmp } accept
+	  }
+	}
+	NFT
+	[ "$2" = plain ] || in_ns "$1" nft -f - <<-NFT || fail "nat rules of $1"
+	table inet nat {
+	  chain out {
+	    type nat hook postrouting priority srcnat
+	    oifname "wan" meta nfproto ipv4 snat ip to 10.0.2.1
+	    oifname "wan" meta nfproto ipv6 snat ip6 to fd00:2::1
+	  }
 	}
 	NFT
 }
@@ -112,7 +117,7 @@ known_to_fw2()
 # one sync|nosync nat|plain 4|6
 one()
 {
-	local sync=$1 nat=$2 family=$3 server=10.0.2.2 bind=0.0.0.0 outcome start promoted fetch
+	local sync=$1 nat=$2 family=$3 server=10.0.2.2 bind=0.0.0.0 replicated=0 outcome start promoted fetch
 	[ "$family" = 4 ] || { server=fd00:2::2 bind=::; }
 
 	topology
@@ -139,6 +144,7 @@ one()
 	await 10 established_on fw1 || fail "no connection through fw1"
 	tell "a TCP transfer runs through fw1: $(in_ns fw1 "$conntrack" -L -p tcp --dport 5001 2>/dev/null | head -1)"
 	[ "$sync" = nosync ] || await 5 known_to_fw2 || fail "fw2 was not told"
+	[ "$sync" = nosync ] || replicated=$(ask fw2 -e | wc -l)
 	start=$(date +%s%N)
 	lose_everything fw1
 	tell "fw1 has lost all its links"
@@ -147,10 +153,13 @@ one()
 	fi
 	promoted=$(date +%s%N)
 	take_addresses fw2
-	tell "fw2 is active after $(((promoted - start) / 1000000)) ms: $(tail -1 "$tmp/promote.log" 2>/dev/null)"
+	tell "fw2 is active after $(((promoted - start) / 1000000)) ms; $(cat "$tmp/promote.log" 2>/dev/null)"
 	wait $fetch
 	outcome=$?
-	tell "the transfer says: $(cat "$tmp/fetch.log")"
+	if [ $demo = yes ] && [ $outcome = 0 ]; then
+		tell "the transfer went on: outage $(sed 's/.*silence_ms=//' "$tmp/fetch.log") ms, $(cat "$tmp/fetch.log")"
+		tell "flows that had been replicated: $replicated"
+	fi
 	if [ "$sync" = sync ]; then
 		[ $outcome = 0 ] || fail "the connection died: $(cat "$tmp/fetch.log")"
 		echo "survived, IPv$family, $nat: $(cat "$tmp/fetch.log")"
