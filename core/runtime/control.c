@@ -291,9 +291,17 @@ bool cts_control_step(struct cts_control *c)
 
 void cts_control_drain(struct cts_control *c)
 {
-	for (struct cts_request *r = c->requests; r; r = r->next)
-		if (!r->gone)
-			evbuffer_write(bufferevent_get_output(r->bev), bufferevent_getfd(r->bev));
+	for (struct cts_request *r = c->requests; r; r = r->next) {
+		struct evbuffer *out = bufferevent_get_output(r->bev);
+
+		if (r->gone || !evbuffer_get_length(out))
+			continue;
+		/* A bufferevent keeps its output frozen but for its own writes: an
+		 * evbuffer_write() would just fail. */
+		evbuffer_unfreeze(out, 1);
+		evbuffer_write(out, bufferevent_getfd(r->bev));
+		evbuffer_freeze(out, 1);
+	}
 }
 
 static int listen_at(const char *path, mode_t mode)
