@@ -93,6 +93,7 @@ void script_make(struct script *s, uint64_t seed, unsigned int n_nodes)
 	s->n_nodes = n_nodes ? n_nodes : n == 5 && below(&r, 2) ? 2 : n;
 	s->max_message = 512 + below(&r, 961);
 	s->small_limit = below(&r, 8) ? 0 : 30;
+	s->mirror = seed % 3 == 0;
 	for (i = 0; i < s->n_nodes; i++)
 		add(s, (struct step){ .kind = STEP_BURST, .node = i, .a = below(&r, SIM_KEYS) });
 	if (below(&r, 2))
@@ -126,8 +127,9 @@ void script_print(const struct script *s)
 {
 	unsigned int i;
 
-	printf("seed %llu: %u nodes, messages of %zu bytes, limit %zu, %u steps\n",
-	       (unsigned long long)s->seed, s->n_nodes, s->max_message, s->small_limit, s->n_steps);
+	printf("seed %llu: %u nodes, messages of %zu bytes, limit %zu, %s, %u steps\n",
+	       (unsigned long long)s->seed, s->n_nodes, s->max_message, s->small_limit,
+	       s->mirror ? "mirrors" : "plain tables", s->n_steps);
 	for (i = 0; i < s->n_steps; i++)
 		step_print(&s->step[i]);
 }
@@ -157,7 +159,7 @@ static void quiet(struct world *w)
 	for (i = 0; i < w->n_nodes && w->small_limit; i++)
 		for (unsigned int key = 20; key < SIM_KEYS; key++)
 			node_delete(w, &w->node[i], key, true);
-	world_run(w, w->now + 100 * MS);
+	world_run(w, w->now + 300 * MS);  /* dumps that run come to their end */
 	for (i = 0; i < w->n_nodes; i++)
 		node_reconcile(w, &w->node[i]);
 	while (!*w->failure && !converged(w, why)) {
@@ -165,10 +167,10 @@ static void quiet(struct world *w)
 			world_fail(w, "%s", why);
 			return;
 		}
-		world_run(w, w->now + 250 * MS);
 		if (w->small_limit)  /* a full cache refuses, the mirror tries again */
 			for (i = 0; i < w->n_nodes; i++)
 				node_reconcile(w, &w->node[i]);
+		world_run(w, w->now + 250 * MS);
 	}
 	w->asked = false;
 	world_run(w, w->now + 6000 * MS);

@@ -10,12 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <ctsync/event.h>
+
 #include "core/sync/engine_int.h"
 
 #define SIM_NODES 5u
 #define SIM_KEYS 64u             /* of each node's kernel */
 #define SIM_VERSIONS 1024u       /* of each key */
 #define SIM_STEPS 4096u
+#define SIM_EVENTS 256u          /* of a kernel, not read yet */
 
 enum step_kind {
 	STEP_CHANGE, STEP_DELETE, STEP_BURST, STEP_CLEAR, STEP_LOSE_EVENT, STEP_RECONCILE,
@@ -33,6 +36,7 @@ struct script {
 	uint64_t seed;
 	unsigned int n_nodes, n_steps;
 	size_t max_message;
+	bool mirror;             /* kernels tell by events and dumps, not at once */
 	size_t small_limit;      /* of the last node's caches; 0: as large as the others' */
 	struct step step[SIM_STEPS];
 };
@@ -48,6 +52,14 @@ struct shown {
 	uint32_t above;          /* older ones, and this one, must not be shown again */
 };
 
+struct kernel_event {
+	uint64_t time;
+	enum cts_event_type type;
+	unsigned int key;
+	uint32_t version;
+	bool partial;
+};
+
 struct sim_node {
 	struct cts_engine *engine;   /* NULL: down */
 	char name[8];
@@ -55,6 +67,14 @@ struct sim_node {
 	uint64_t table_id;
 	struct model_key kernel[SIM_KEYS];
 	unsigned int dump_next;      /* key that the start-up dump comes to; SIM_KEYS: done */
+	/* with a mirror */
+	struct cts_mirror *mirror;
+	struct kernel_event events[SIM_EVENTS];
+	unsigned int n_events;
+	bool ready;
+	bool asked[SIM_KEYS];
+	struct { unsigned int key; uint32_t version; } chunk[SIM_KEYS];
+	unsigned int chunk_n;
 	uint64_t deadline;
 	bool touched;
 	uint64_t blocked_until;
@@ -81,6 +101,7 @@ struct world {
 	uint32_t loss, repeat, damage, stale;   /* per mille */
 	uint32_t delay_us;
 	bool cut[SIM_NODES][SIM_NODES];
+	bool mirror;
 	bool trace, asked;           /* asked: a command asked for comparison */
 	const struct cts_engine_breaks *breaks;
 	char failure[256];           /* empty: none */
@@ -106,6 +127,16 @@ void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool tol
 void node_reconcile(struct world *w, struct sim_node *n);
 void node_lose_table(struct world *w, struct sim_node *n);
 void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* kernel.c */
+void kernel_flow(const struct world *w, const struct sim_node *n, unsigned int key,
+		 uint32_t version, struct cts_flow *f);
+void kernel_start(struct sim_node *n, uint64_t now);
+void kernel_stop(struct sim_node *n);
+void kernel_dump(struct sim_node *n, uint64_t now);
+void kernel_event(struct world *w, struct sim_node *n, unsigned int key, enum cts_event_type type);
+void kernel_turn(struct world *w, struct sim_node *n);
+bool kernel_busy(const struct sim_node *n);
 
 /* check.c */
 void check_applied(struct world *w, struct sim_node *n, uint32_t owner,

@@ -2,9 +2,7 @@
 /* Nodes with model kernels, and the network between them. */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,22 +179,9 @@ static void sim_peer_state(void *ctx, uint32_t node, enum cts_peer_state state, 
 static size_t key_packed(const struct world *w, const struct sim_node *n, unsigned int key,
 			 uint8_t buf[CTS_PACK_MAX])
 {
-	struct cts_flow f = { 0 };
+	struct cts_flow f;
 
-	f.present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY) |
-		    CTS_FLOW_BIT(CTS_FLOW_STATUS) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT) |
-		    CTS_FLOW_BIT(CTS_FLOW_MARK);
-	f.orig.family = AF_INET;
-	f.orig.proto = IPPROTO_UDP;
-	/* Even keys are the same on all nodes: (owner, key) must keep them apart. */
-	f.orig.src.v4 = htonl(0x0a000000u + (key % 2 ? (uint32_t)(n - w->node) << 8 : 0));
-	f.orig.dst.v4 = htonl(0xc0a80001);
-	f.orig.sport = htons((uint16_t)(1024 + key));
-	f.orig.dport = htons(53);
-	cts_tuple_invert(&f.orig, &f.reply);
-	f.status = 0x18a;
-	f.timeout = 180;
-	f.mark = n->kernel[key].version;
+	kernel_flow(w, n, key, n->kernel[key].version, &f);
 	return cts_flow_pack(&f, CTS_PACK_ATTRS, buf, CTS_PACK_MAX);
 }
 
@@ -222,12 +207,15 @@ static void key_tell(struct world *w, struct sim_node *n, unsigned int key)
 void node_change(struct world *w, struct sim_node *n, unsigned int key, bool told)
 {
 	struct model_key *k = &n->kernel[key];
+	bool known = k->exists;
 
 	if (k->version + 2 >= SIM_VERSIONS)
 		return;
 	k->version++;
 	k->exists = true;
-	if (told)
+	if (told && w->mirror)
+		kernel_event(w, n, key, known ? CTS_EVENT_UPDATE : CTS_EVENT_NEW);
+	else if (told)
 		key_tell(w, n, key);
 }
 
@@ -240,7 +228,9 @@ void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool tol
 	k->version++;
 	k->exists = false;
 	cts_bitmap_set(k->deleted, k->version);
-	if (told)
+	if (told && w->mirror)
+		kernel_event(w, n, key, CTS_EVENT_DESTROY);
+	else if (told)
 		key_tell(w, n, key);
 }
 
@@ -248,7 +238,9 @@ void node_reconcile(struct world *w, struct sim_node *n)
 {
 	unsigned int key;
 
-	for (key = 0; key < SIM_KEYS; key++)
+	if (w->mirror)
+		kernel_dump(n, w->now);
+	for (key = 0; key < SIM_KEYS && !w->mirror; key++)
 		key_tell(w, n, key);
 }
 
@@ -272,7 +264,7 @@ void node_start(struct world *w, struct sim_node *n)
 	struct cts_engine_conf conf = {
 		.mode = CTS_MODE_FTFW, .cluster = "sim", .node_name = n->name,
 		.table_id = n->table_id, .cache_limit = 4 * SIM_KEYS, .dead_after_ms = 2000,
-		.purge_timeout_s = 3,
+		.purge_timeout_s = 3, .attrs = CTS_PACK_ATTRS,
 	};
 	struct sim_ctx *c;
 
@@ -291,6 +283,8 @@ void node_start(struct world *w, struct sim_node *n)
 	memset(n->shown, 0, sizeof(n->shown));
 	memset(n->equal, 0, sizeof(n->equal));
 	n->dump_next = 0;
+	if (w->mirror)
+		kernel_start(n, w->now);
 	n->deadline = w->now;
 	n->blocked_until = n->gap_ms = 0;
 }
@@ -302,6 +296,7 @@ void node_stop(struct sim_node *n)
 	if (!n->engine)
 		return;
 	ctx = n->engine->ctx;
+	kernel_stop(n);
 	cts_engine_destroy(n->engine);
 	free(ctx);
 	n->engine = NULL;
@@ -318,6 +313,7 @@ void world_init(struct world *w, const struct script *s)
 	w->n_nodes = s->n_nodes;
 	w->max_message = s->max_message;
 	w->small_limit = s->small_limit;
+	w->mirror = s->mirror;
 	for (i = 0; i < w->n_nodes; i++) {
 		struct sim_node *n = &w->node[i];
 
@@ -375,12 +371,15 @@ static void node_turn(struct world *w, struct sim_node *n)
 		n->blocked_until = 0;
 		cts_engine_writable(n->engine, w->now);
 	}
-	dump_step(w, n);
+	if (w->mirror)
+		kernel_turn(w, n);
+	else
+		dump_step(w, n);
 	n->touched = false;
 	n->deadline = cts_engine_run(n->engine, w->now);
 	if (n->deadline < w->now + 100000)
 		n->deadline = w->now + 100000;
-	if (n->dump_next < SIM_KEYS)
+	if (w->mirror ? kernel_busy(n) && n->deadline > w->now + MS : n->dump_next < SIM_KEYS)
 		n->deadline = w->now + MS;
 	check_bounds(w, n);
 	check_digests(w, n);
