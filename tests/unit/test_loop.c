@@ -155,6 +155,36 @@ static void watch_tells_of_readable_descriptors_and_rests_when_told(void **state
 	close(fd[0]);
 }
 
+static void ignore_readable(void *ctx, unsigned int flags)
+{
+}
+
+static bool three_turns(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	if (++f->turns == 3)
+		cts_loop_stop(f->loop);
+	return true;
+}
+
+static void a_descriptor_that_stays_ready_does_not_keep_the_hook_out(void **state)
+{
+	struct fixture *f = *state;
+	int fd[2];
+
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(write(fd[1], "x", 1), 1);
+	f->watch = cts_watch_create(f->loop, fd[0], CTS_WATCH_READ, ignore_readable, f);
+	cts_loop_on_turn(f->loop, three_turns, f);
+	alarm(10);
+	cts_loop_run(f->loop);
+	alarm(0);
+	assert_int_equal(f->turns, 3);
+	close(fd[1]);
+	close(fd[0]);
+}
+
 static void signalled(void *ctx, int signo)
 {
 	struct fixture *f = ctx;
@@ -236,6 +266,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			watch_tells_of_readable_descriptors_and_rests_when_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_descriptor_that_stays_ready_does_not_keep_the_hook_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(signal_comes_as_a_call_from_the_loop, setup,
 						teardown),
 		cmocka_unit_test(log_file_takes_lines_by_level_and_limits_repeats),
