@@ -182,7 +182,7 @@ static size_t kernel_count(const struct sim_node *n)
 }
 
 /* With a mirror: each entry as the kernel has it, not only as many. */
-static bool mirror_right(struct world *w, struct sim_node *n, char why[256])
+bool mirror_right(struct world *w, struct sim_node *n, char why[256])
 {
 	struct cts_flow_store have;
 	uint8_t key[CTS_PACK_KEY_MAX];

@@ -54,7 +54,7 @@ void kernel_start(struct sim_node *n, uint64_t now)
 	if (!n->mirror)
 		abort();
 	n->n_events = 0;
-	n->ready = false;
+	n->ready = n->doubt = false;
 	memset(n->asked, 0, sizeof(n->asked));
 	n->chunk_n = 0;
 	n->dump_next = 0;
@@ -74,6 +74,7 @@ void kernel_dump(struct sim_node *n, uint64_t now)
 		return;
 	n->dump_next = 0;
 	n->chunk_n = 0;
+	n->doubt = false;
 	cts_mirror_dump_begin(n->mirror, now);
 }
 
@@ -82,8 +83,12 @@ void kernel_event(struct world *w, struct sim_node *n, unsigned int key, enum ct
 	struct kernel_event ev = { .type = type, .key = key, .version = n->kernel[key].version };
 	unsigned int at = n->n_events;
 
-	if (!n->mirror || n->n_events == SIM_EVENTS)
-		return;  /* a full buffer: lost */
+	if (!n->mirror)
+		return;
+	if (n->n_events == SIM_EVENTS) {  /* a full buffer */
+		n->doubt = true;
+		return;
+	}
 	ev.time = w->now + world_below(w, 500) * UINT64_C(1000);
 	if (at && ev.time < n->events[at - 1].time)
 		ev.time = n->events[at - 1].time;
@@ -91,6 +96,7 @@ void kernel_event(struct world *w, struct sim_node *n, unsigned int key, enum ct
 	n->n_events++;
 	/* Two may change places, on several CPUs. */
 	if (at && !world_below(w, 50)) {
+		n->doubt = true;
 		ev.time = n->events[at - 1].time;
 		n->events[at] = n->events[at - 1];
 		at--;

@@ -143,6 +143,32 @@ static void heal(struct world *w)
 	w->delay_us = 0;
 }
 
+/* A dump and live events at once; where no event was lost no other dump is needed. */
+static void dump_under_traffic(struct world *w)
+{
+	unsigned int i, turn;
+	char why[256];
+
+	world_run(w, w->now + 300 * MS);
+	for (i = 0; i < w->n_nodes; i++)
+		node_reconcile(w, &w->node[i]);
+	for (turn = 0; turn < 40 && !*w->failure; turn++) {
+		for (i = 0; i < w->n_nodes; i++) {
+			unsigned int key = world_below(w, SIM_KEYS);
+
+			if (world_below(w, 2))
+				node_change(w, &w->node[i], key, true);
+			else
+				node_delete(w, &w->node[i], key, true);
+		}
+		world_run(w, w->now + 200000);
+	}
+	world_run(w, w->now + 300 * MS);
+	for (i = 0; i < w->n_nodes && !w->small_limit; i++)
+		if (!w->node[i].doubt && !mirror_right(w, &w->node[i], why))
+			world_fail(w, "after a dump under traffic: %s", why);
+}
+
 /* Faults and traffic end; everything must agree in time, and stay so. */
 static void quiet(struct world *w)
 {
@@ -155,6 +181,8 @@ static void quiet(struct world *w)
 		node_start(w, &w->node[i]);
 	for (i = 0; i < w->n_nodes; i++)
 		w->node[i].blocked_until = 0;
+	if (w->mirror)
+		dump_under_traffic(w);
 	world_run(w, w->now + 100 * MS);
 	for (i = 0; i < w->n_nodes && w->small_limit; i++)
 		for (unsigned int key = 20; key < SIM_KEYS; key++)

@@ -72,6 +72,7 @@ struct sim_node {
 	struct kernel_event events[SIM_EVENTS];
 	unsigned int n_events;
 	bool ready;
+	bool doubt;                  /* an event was lost or late since the last dump began */
 	bool asked[SIM_KEYS];
 	struct { unsigned int key; uint32_t version; } chunk[SIM_KEYS];
 	unsigned int chunk_n;
@@ -144,6 +145,8 @@ void check_applied(struct world *w, struct sim_node *n, uint32_t owner,
 void check_bounds(struct world *w, struct sim_node *n);
 void check_digests(struct world *w, struct sim_node *n);
 /* Is every replica equal to its owner's cache, and that to the kernel? why: what is not. */
+/* I0, with a mirror: each entry as the kernel has it. */
+bool mirror_right(struct world *w, struct sim_node *n, char why[256]);
 bool converged(struct world *w, char why[256]);
 
 #endif

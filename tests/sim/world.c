@@ -217,6 +217,8 @@ void node_change(struct world *w, struct sim_node *n, unsigned int key, bool tol
 		kernel_event(w, n, key, known ? CTS_EVENT_UPDATE : CTS_EVENT_NEW);
 	else if (told)
 		key_tell(w, n, key);
+	else
+		n->doubt = true;
 }
 
 void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool told)
@@ -232,6 +234,8 @@ void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool tol
 		kernel_event(w, n, key, CTS_EVENT_DESTROY);
 	else if (told)
 		key_tell(w, n, key);
+	else
+		n->doubt = true;
 }
 
 void node_reconcile(struct world *w, struct sim_node *n)
