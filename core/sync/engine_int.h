@@ -27,7 +27,7 @@
 #define ACK_EVERY 32u                /* R4 */
 #define ACK_NS (20 * MS)
 #define DIGEST_NS (5000 * MS)        /* D1 */
-#define DIGEST_JOIN_NS (500 * MS)
+#define DIGEST_JOIN_NS (50 * MS)     /* a joining node should not wait */
 #define NEED_NS (1000 * MS)          /* D2 */
 #define CHALLENGE_NS (200 * MS)      /* at most 5/s */
 #define PROOF_NS (100 * MS)          /* one answer for all of this time */
