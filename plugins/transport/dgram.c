@@ -15,6 +15,7 @@
 #define DGRAM_BATCH 64u             /* datagrams a system call */
 #define DGRAM_ROUNDS 4u             /* receive calls a wake-up: others want their turn */
 #define DGRAM_PAYLOAD_MAX 65507u    /* IPv4 and UDP headers in 65535 bytes */
+#define DGRAM_JUMBO 9216u           /* largest frames in use on Ethernet */
 #define DGRAM_MTU_DEFAULT 1500u
 #define DGRAM_RETRY_US 1000000u
 
@@ -84,8 +85,14 @@ void dgram_addr_tuple(const union dgram_addr *a, union cts_addr *addr, uint8_t *
 
 static int receive_batch(struct dgram *d)
 {
+	/* No honest message is larger than jumbo frames or what we send ourselves;
+	 * the rest is cut off, so that giants do not make memory grow, and found
+	 * to be damaged by who reads it. */
+	size_t own = dgram_max_message(d);
+	size_t most = own > DGRAM_JUMBO ? own : DGRAM_JUMBO;
+
 	for (unsigned int i = 0; i < DGRAM_BATCH; i++) {
-		d->rx_iov[i].iov_len = DGRAM_PAYLOAD_MAX;
+		d->rx_iov[i].iov_len = most;
 		d->rx[i].msg_hdr.msg_namelen = sizeof(d->rx_from[i]);
 	}
 	return recvmmsg(d->fd, d->rx, DGRAM_BATCH, MSG_DONTWAIT, NULL);
