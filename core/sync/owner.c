@@ -74,7 +74,9 @@ void owner_dirty(struct cts_engine *e, uint32_t ref)
 	entry->flags |= F_DIRTY;
 	if (entry->flags & (F_LINKED | F_YOUNG))
 		return;
-	if (e->conf.min_age_ms && !entry->seq && !(entry->flags & F_DEAD)) {
+	/* What the start-up dump shows is not young: peers may have it from before,
+	 * and would sweep what a transfer passes over. */
+	if (e->conf.min_age_ms && o->ready && !entry->seq && !(entry->flags & F_DEAD)) {
 		entry->flags |= F_YOUNG;
 		queue_push(o, &o->young, ref);
 		return;

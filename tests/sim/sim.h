@@ -37,6 +37,7 @@ struct script {
 	unsigned int n_nodes, n_steps;
 	size_t max_message;
 	bool mirror;             /* kernels tell by events and dumps, not at once */
+	uint32_t min_age_ms;
 	size_t small_limit;      /* of the last node's caches; 0: as large as the others' */
 	struct step step[SIM_STEPS];
 };
@@ -103,6 +104,7 @@ struct world {
 	uint32_t delay_us;
 	bool cut[SIM_NODES][SIM_NODES];
 	bool mirror;
+	uint32_t min_age_ms;
 	bool trace, asked;           /* asked: a command asked for comparison */
 	const struct cts_engine_breaks *breaks;
 	char failure[256];           /* empty: none */

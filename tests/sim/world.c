@@ -269,6 +269,7 @@ void node_start(struct world *w, struct sim_node *n)
 		.mode = CTS_MODE_FTFW, .cluster = "sim", .node_name = n->name,
 		.table_id = n->table_id, .cache_limit = 4 * SIM_KEYS, .dead_after_ms = 2000,
 		.purge_timeout_s = 3, .attrs = CTS_PACK_ATTRS,
+		.min_age_ms = w->min_age_ms,
 	};
 	struct sim_ctx *c;
 
@@ -318,6 +319,7 @@ void world_init(struct world *w, const struct script *s)
 	w->max_message = s->max_message;
 	w->small_limit = s->small_limit;
 	w->mirror = s->mirror;
+	w->min_age_ms = s->min_age_ms;
 	for (i = 0; i < w->n_nodes; i++) {
 		struct sim_node *n = &w->node[i];
 
