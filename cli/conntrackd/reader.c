@@ -15,8 +15,9 @@
 #include "cli/conntrackd/reader.h"
 
 #define READ_ROUNDS 8u              /* recvmmsg a turn: others want their turn */
-#define COALESCE_US 200u            /* events may wait this long under load */
-#define COALESCE_WITHIN_NS 1000000u /* wake-ups that follow so closely are load */
+#define COALESCE_US 100u            /* events may wait this long under load */
+#define COALESCE_WITHIN_NS 3000000u /* reads that follow so closely are load */
+#define READ_FULL 64                /* fewer messages than this: the socket is empty */
 #define SETTLE_PER_TURN 256u
 #define GETS_PER_TURN 64u
 #define GETS_MAX 65536u             /* more than these: a dump is cheaper */
@@ -67,11 +68,21 @@ static void push_batch(void *ctx, const struct cts_event *const *ev, size_t n)
 
 /* -- events -- */
 
+/*
+ * System calls are dear, and who reads while others write gets one event a call.
+ * So under load a readable socket is left alone for a short while; the first event
+ * after a pause is read at once.
+ */
 static void events_readable(void *ctx, unsigned int flags)
 {
 	struct reader *r = ctx;
+	uint64_t now = cts_loop_now_ns(r->conf.loop);
 
-	r->readable = true;
+	if (now - r->last_read_ns < COALESCE_WITHIN_NS &&
+	    cts_timer_arm_us(r->coalesce, COALESCE_US) == 0)
+		cts_watch_set(r->watch, 0);
+	else
+		r->readable = true;
 }
 
 static void coalesced(void *ctx)
@@ -79,29 +90,11 @@ static void coalesced(void *ctx)
 	struct reader *r = ctx;
 
 	r->readable = true;
-}
-
-/*
- * System calls are dear: under load the socket is not watched but read after a
- * short while, when several events are there. The first event after a pause is
- * read at once.
- */
-static void rest_or_watch(struct reader *r, unsigned int taken)
-{
-	uint64_t now = cts_loop_now_ns(r->conf.loop);
-	bool load = taken && now - r->last_read_ns < COALESCE_WITHIN_NS;
-
-	if (taken)
-		r->last_read_ns = now;
-	if (load && cts_timer_arm_us(r->coalesce, COALESCE_US) == 0)
-		cts_watch_set(r->watch, 0);
-	else
-		cts_watch_set(r->watch, CTS_WATCH_READ);
+	cts_watch_set(r->watch, CTS_WATCH_READ);
 }
 
 static bool read_events(struct reader *r)
 {
-	unsigned int taken = 0;
 	bool more = true;
 
 	r->readable = false;
@@ -110,13 +103,10 @@ static bool read_events(struct reader *r)
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
 			cts_err("events: cannot read: %s", strerror(errno));
-		more = n > 0;
-		taken += n > 0 ? (unsigned int)n : 0;
+		more = n >= READ_FULL;
 	}
-	if (more)
-		r->readable = true;
-	else
-		rest_or_watch(r, taken);
+	r->last_read_ns = cts_loop_now_ns(r->conf.loop);
+	r->readable = more;
 	return more;
 }
 
@@ -287,9 +277,12 @@ bool reader_turn(struct reader *r)
 	bool more = false;
 
 	if (r->events) {
-		if (r->readable)
+		bool read = r->readable;
+
+		if (read)
 			more |= read_events(r);
-		check_loss(r);
+		if (read)  /* what was lost was lost before something could be read */
+			check_loss(r);
 	}
 	if (!r->mirror)
 		return more;

@@ -36,17 +36,26 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static struct addrinfo *resolve(const char *addr, const char *port)
+struct address {
+	struct sockaddr_storage sa;
+	socklen_t len;
+};
+
+static struct address resolve(const char *addr, const char *port)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 					.ai_socktype = SOCK_STREAM };
+	struct address out = { .len = 0 };
 	struct addrinfo *ai;
 
 	if (getaddrinfo(addr, port, &hints, &ai)) {
 		errno = EINVAL;
 		fail(addr);
 	}
-	return ai;
+	memcpy(&out.sa, ai->ai_addr, ai->ai_addrlen);
+	out.len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	return out;
 }
 
 /* Word i of the stream is i. */
@@ -80,11 +89,11 @@ static void serve_one(int fd)
 
 static int serve(const char *addr, const char *port)
 {
-	const struct addrinfo *ai = resolve(addr, port);
-	int fd = socket(ai->ai_family, SOCK_STREAM, 0), one = 1, conn;
+	const struct address a = resolve(addr, port);
+	int fd = socket(a.sa.ss_family, SOCK_STREAM, 0), one = 1, conn;
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, 16) < 0)
+	    bind(fd, (const struct sockaddr *)&a.sa, a.len) < 0 || listen(fd, 16) < 0)
 		fail("listen");
 	while ((conn = accept(fd, NULL, NULL)) >= 0) {
 		if (fork() == 0) {
@@ -112,12 +121,12 @@ static int check(const uint8_t *buf, size_t n, uint64_t at)
 
 static int fetch(const char *addr, const char *port, uint64_t total, int patience)
 {
-	const struct addrinfo *ai = resolve(addr, port);
-	int fd = socket(ai->ai_family, SOCK_STREAM, 0);
+	const struct address a = resolve(addr, port);
+	int fd = socket(a.sa.ss_family, SOCK_STREAM, 0);
 	uint64_t at = 0, start, last, silence = 0;
 	static uint8_t buf[65536];
 
-	if (fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a.sa, a.len) < 0)
 		fail("connect");
 	start = last = now_ms();
 	while (at < total) {
