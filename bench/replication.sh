@@ -85,10 +85,9 @@ client()         # WHO NAME ARGS
 	ip netns exec "$prefix-$name" env ${libs:+LD_LIBRARY_PATH=$libs} "$program" -C "$tmp/$name.cfg" "$@"
 }
 
-cpu_us()         # user + system time of a process in microseconds
+cpu_us()         # what the scheduler counted for a process, in microseconds
 {
-	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print int(($12 + $13) * 1000000 / hz) }' \
-		"/proc/$1/stat"
+	awk '{ print int($1 / 1000) }' "/proc/$1/schedstat"
 }
 
 rss_kb()

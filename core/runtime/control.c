@@ -156,12 +156,15 @@ static void garbage(struct cts_request *r, const char *why)
 
 static void request_start(struct cts_request *r, char *line, size_t len)
 {
+	const struct timeval writing = { CONTROL_READ_S, 0 };
 	const struct cts_control_command *cmd;
 	char *argv[CTS_CONTROL_ARGS_MAX + 1];
 	int argc;
 
 	r->started = true;
 	bufferevent_disable(r->bev, EV_READ);
+	/* It has said what it wants: from now on it may wait as long as the work takes. */
+	bufferevent_set_timeouts(r->bev, NULL, &writing);
 	if (strlen(line) != len) {
 		garbage(r, "not a request");
 		return;
