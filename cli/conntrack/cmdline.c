@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From argv to a checked command line. */
+/* From the words of a command line, argv or a line of a file, to a checked one. */
 #include "config.h"
 
 #include <getopt.h>
@@ -20,7 +20,9 @@ struct parser {
 	unsigned int n_longs;
 	unsigned int n_fixed;          /* of longs: those that are not a protocol's */
 	char shorts[SHORT_MAX];
-	int argc;
+	struct label_maps maps;
+	bool warned;                   /* of what is deprecated, once */
+	int argc;                      /* of the command line at work */
 	char **argv;
 };
 
@@ -35,13 +37,13 @@ static void parser_long(struct parser *p, const char *name, int arg, int val)
 }
 
 /* The getopt tables are made from ours, so that there is one list of options. */
-static void parser_init(struct parser *p, int argc, char *argv[])
+struct parser *parser_create(void)
 {
+	struct parser *p = calloc(1, sizeof(*p));
 	size_t len = 0, i;
 
-	memset(p, 0, sizeof(*p));
-	p->argc = argc;
-	p->argv = argv;
+	if (!p)
+		return NULL;
 	p->shorts[len++] = ':';  /* a missing argument is told from an unknown option */
 	for (i = 0; i < CMD_MAX; i++) {
 		p->shorts[len++] = commands[i].letter;
@@ -63,6 +65,14 @@ static void parser_init(struct parser *p, int argc, char *argv[])
 			p->shorts[len++] = ':';
 	}
 	p->n_fixed = p->n_longs;
+	return p;
+}
+
+void parser_destroy(struct parser *p)
+{
+	if (p)
+		label_maps_fini(&p->maps);
+	free(p);
 }
 
 static enum option_id option_of(int val)
@@ -112,7 +122,7 @@ static void parse_table(struct cmdline *cl, const char *word)
 		cl->table = (enum cts_dump_table)i;
 		return;
 	}
-	die(EXIT_PARAMETER, "unknown type `%s'", word);
+	die_at(&cl->at, EXIT_PARAMETER, "unknown type `%s'", word);
 }
 
 static void set_command(struct cmdline *cl, const struct command *c, struct parser *p)
@@ -122,7 +132,7 @@ static void set_command(struct cmdline *cl, const struct command *c, struct pars
 	if (cl->command && c->id == CMD_HELP)
 		return;
 	if (cl->command && cl->command->id != CMD_HELP)
-		die(EXIT_PARAMETER, "Invalid commands combination");
+		die_at(&cl->at, EXIT_PARAMETER, "Invalid commands combination");
 	cl->command = c;
 	/* Every command takes the word: a table that it cannot work on must be
 	 * refused (check_table()), never be passed over as a stray word. */
@@ -138,16 +148,18 @@ static void check_table(const struct cmdline *cl)
 	if (c->tables & 1u << cl->table)
 		return;
 	if (cl->table == CTS_TABLE_EXPECT)
-		die(EXIT_PARAMETER, c->id == CMD_UPDATE || c->id == CMD_ADD ?
+		die_at(&cl->at, EXIT_PARAMETER,
+		       c->id == CMD_UPDATE || c->id == CMD_ADD ?
 			"Can't do --%s on expectations" :
 			"the expectation table is not served by --%s yet", c->name);
-	die(EXIT_PARAMETER, "Can't do that command with tables `dying' and `unconfirmed'");
+	die_at(&cl->at, EXIT_PARAMETER,
+	       "Can't do that command with tables `dying' and `unconfirmed'");
 }
 
 static void set_family(struct cmdline *cl, int family)
 {
 	if (cl->family != AF_UNSPEC && cl->family != family)
-		die(EXIT_PARAMETER, "mismatched address family");
+		die_at(&cl->at, EXIT_PARAMETER, "mismatched address family");
 	cl->family = family;
 }
 
@@ -158,7 +170,7 @@ static void parse_family(struct cmdline *cl, const char *arg)
 	else if (!strcmp(arg, "ipv6"))
 		set_family(cl, AF_INET6);
 	else
-		die(EXIT_PARAMETER, "`%s' unsupported protocol", arg);
+		die_at(&cl->at, EXIT_PARAMETER, "`%s' unsupported protocol", arg);
 }
 
 static void parse_flow_address(struct cmdline *cl, enum option_id id, const char *arg)
@@ -169,19 +181,19 @@ static void parse_flow_address(struct cmdline *cl, enum option_id id, const char
 
 	switch (id) {
 	case OPT_ORIG_SRC:
-		set_family(cl, parse_network(arg, true, &f->orig.src, &cl->src_mask,
+		set_family(cl, parse_network(&cl->at, arg, true, &f->orig.src, &cl->src_mask,
 					     &cl->src_masked, "src"));
 		break;
 	case OPT_ORIG_DST:
-		set_family(cl, parse_network(arg, true, &f->orig.dst, &cl->dst_mask,
+		set_family(cl, parse_network(&cl->at, arg, true, &f->orig.dst, &cl->dst_mask,
 					     &cl->dst_masked, "dst"));
 		break;
 	case OPT_REPLY_SRC:
-		set_family(cl, parse_network(arg, false, &f->reply.src, &unused, &masked,
+		set_family(cl, parse_network(&cl->at, arg, false, &f->reply.src, &unused, &masked,
 					     "reply-src"));
 		break;
 	default:
-		set_family(cl, parse_network(arg, false, &f->reply.dst, &unused, &masked,
+		set_family(cl, parse_network(&cl->at, arg, false, &f->reply.dst, &unused, &masked,
 					     "reply-dst"));
 		break;
 	}
@@ -192,7 +204,7 @@ static void parse_mask(struct cmdline *cl, const char *arg, union cts_addr *mask
 {
 	bool nothing;
 
-	set_family(cl, parse_network(arg, false, mask, mask, &nothing, name));
+	set_family(cl, parse_network(&cl->at, arg, false, mask, mask, &nothing, name));
 	*masked = true;
 }
 
@@ -201,7 +213,7 @@ static void parse_nat_option(struct cmdline *cl, struct nat_arg *nat, const char
 {
 	if (!arg)
 		return;
-	parse_nat(arg, nat, name);
+	parse_nat(&cl->at, arg, nat, name);
 	set_family(cl, nat->family);
 }
 
@@ -221,26 +233,26 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 		parse_mask(cl, arg, &cl->dst_mask, &cl->dst_masked, "mask-dst");
 		break;
 	case OPT_PROTO:
-		f->orig.proto = f->reply.proto = parse_protocol(arg);
+		f->orig.proto = f->reply.proto = parse_protocol(&cl->at, arg);
 		break;
 	case OPT_TIMEOUT:
-		f->timeout = (uint32_t)parse_number(arg, UINT32_MAX, "timeout");
+		f->timeout = (uint32_t)parse_number(&cl->at, arg, UINT32_MAX, "timeout");
 		f->present |= CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
 		break;
 	case OPT_STATUS:
-		parse_status(arg, &cl->status_set, &cl->status_clear);
+		parse_status(&cl->at, arg, &cl->status_set, &cl->status_clear);
 		break;
 	case OPT_EVENT_MASK:
-		cl->events |= parse_events(arg);
+		cl->events |= parse_events(&cl->at, arg);
 		break;
 	case OPT_MARK:
-		parse_mark(arg, &cl->mark, &cl->mark_mask);
+		parse_mark(&cl->at, arg, &cl->mark, &cl->mark_mask);
 		break;
 	case OPT_SECMARK:
-		f->secmark = parse_setting_number(arg, UINT32_MAX, "-c");
+		f->secmark = parse_setting_number(&cl->at, arg, UINT32_MAX, "-c");
 		break;
 	case OPT_ID:
-		f->id = parse_setting_number(arg, UINT32_MAX, "-i");
+		f->id = parse_setting_number(&cl->at, arg, UINT32_MAX, "-i");
 		break;
 	case OPT_FAMILY:
 		parse_family(cl, arg);
@@ -255,21 +267,21 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 		parse_nat_option(cl, &cl->anynat, arg, "any-nat");
 		break;
 	case OPT_OUTPUT:
-		cl->output |= parse_output(arg);
+		cl->output |= parse_output(&cl->at, arg);
 		break;
 	case OPT_BUFFER_SIZE:
-		cl->buffer_size = parse_number(arg, UINT32_MAX, "buffer-size");
+		cl->buffer_size = parse_number(&cl->at, arg, UINT32_MAX, "buffer-size");
 		break;
 	case OPT_ZONE:
-		f->zone = (uint16_t)parse_setting_number(arg, UINT16_MAX, "-w");
+		f->zone = (uint16_t)parse_setting_number(&cl->at, arg, UINT16_MAX, "-w");
 		break;
 	case OPT_ORIG_ZONE:
 		f->zone_dir[CTS_DIR_ORIG] =
-			(uint16_t)parse_setting_number(arg, UINT16_MAX, "--orig-zone");
+			(uint16_t)parse_setting_number(&cl->at, arg, UINT16_MAX, "--orig-zone");
 		break;
 	case OPT_REPLY_ZONE:
 		f->zone_dir[CTS_DIR_REPLY] =
-			(uint16_t)parse_setting_number(arg, UINT16_MAX, "--reply-zone");
+			(uint16_t)parse_setting_number(&cl->at, arg, UINT16_MAX, "--reply-zone");
 		break;
 	case OPT_LABEL:
 		parse_labels(cl, arg, cl->labels);
@@ -284,14 +296,12 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 			cl->label_del_all = true;
 		break;
 	case OPT_LABELMAP:
-		if (cl->labelmap)
-			die(EXIT_PARAMETER, "--labelmap must stand once, before labels are named");
+		if (cl->labels_named || cl->labelmap_path)
+			die_at(&cl->at, EXIT_PARAMETER,
+			       "--labelmap must stand once, before labels are named");
 		cl->labelmap_path = arg;
 		break;
-	case OPT_NAT_RANGE:
-		fputs("WARNING: ignoring -a, deprecated option.\n", stderr);
-		break;
-	case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO: case OPT_MAX:
+	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO: case OPT_MAX:
 		break;
 	}
 }
@@ -322,23 +332,29 @@ static void take_option(struct cmdline *cl, struct parser *p, int val, int index
 	}
 	id = option_of(val);
 	if (id == OPT_MAX)
-		die(EXIT_PARAMETER, "unknown option `-%c'", val);
+		die_at(&cl->at, EXIT_PARAMETER, "unknown option `-%c'", val);
 	if (!arg && option_rows[id].arg == optional_argument)
 		arg = next_word(p);
 	set_option(cl, id, arg);
+	if (id == OPT_NAT_RANGE && !p->warned) {
+		fputs("WARNING: ignoring -a, deprecated option.\n", stderr);
+		p->warned = true;
+	}
 	if (id == OPT_PROTO)
 		add_proto_options(cl, p);
 }
 
-static void bad_option(const struct parser *p, const char *word, bool argument_missing)
+static void bad_option(const struct cmdline *cl, const char *word, bool argument_missing)
 {
 	int name = (int)strcspn(word, "=");
 
 	if (word[0] == '-' && word[1] == '-')
-		die(EXIT_PARAMETER, argument_missing ? "option `%.*s' requires an argument" :
-						       "unknown option `%.*s'", name, word);
-	die(EXIT_PARAMETER, argument_missing ? "option `-%c' requires an argument" :
-					       "unknown option `-%c'", optopt);
+		die_at(&cl->at, EXIT_PARAMETER,
+		       argument_missing ? "option `%.*s' requires an argument" :
+					  "unknown option `%.*s'", name, word);
+	die_at(&cl->at, EXIT_PARAMETER,
+	       argument_missing ? "option `-%c' requires an argument" :
+				  "unknown option `-%c'", optopt);
 }
 
 /* What belongs together is said in one place: presence bits, family, inversion. */
@@ -354,7 +370,7 @@ static void complete_flow(struct cmdline *cl)
 		f->present |= CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY);
 	f->orig.family = f->reply.family = (uint8_t)cl->family;
 	if (!cl->events)
-		cl->events = parse_events("ALL");
+		cl->events = parse_events(&cl->at, "ALL");
 }
 
 static void check_zero(const struct cmdline *cl)
@@ -363,27 +379,33 @@ static void check_zero(const struct cmdline *cl)
 			     OPT_BIT(OPT_LABELMAP) | OPT_BIT(OPT_NAT_RANGE));
 
 	if (cmdline_has(cl, OPT_ZERO) && (cl->given & filters || cl->proto_given))
-		die(EXIT_PARAMETER, "Can't use -z with filtering parameters");
+		die_at(&cl->at, EXIT_PARAMETER, "Can't use -z with filtering parameters");
 }
 
-void cmdline_parse(struct cmdline *cl, int argc, char *argv[])
+void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at, int argc,
+		   char *argv[])
 {
-	struct parser p;
 	int val, index;
 
 	memset(cl, 0, sizeof(*cl));
-	parser_init(&p, argc, argv);
+	cl->at = *at;
+	cl->maps = &p->maps;
+	p->argc = argc;
+	p->argv = argv;
+	p->n_longs = p->n_fixed;
+	memset(&p->longs[p->n_longs], 0, sizeof(p->longs[0]));
 	opterr = 0;
+	optind = 0;  /* start anew */
 	for (;;) {
-		int at = optind;
+		int before = optind ? optind : 1;
 
 		index = -1;
-		val = getopt_long(argc, argv, p.shorts, p.longs, &index);
+		val = getopt_long(argc, argv, p->shorts, p->longs, &index);
 		if (val < 0)
 			break;
 		if (val == '?' || val == ':')
-			bad_option(&p, argv[optind > at ? optind - 1 : at], val == ':');
-		take_option(cl, &p, val, index);
+			bad_option(cl, argv[optind > before ? optind - 1 : before], val == ':');
+		take_option(cl, p, val, index);
 	}
 	if (!cl->command) {
 		options_refuse(cl);
@@ -397,9 +419,4 @@ void cmdline_parse(struct cmdline *cl, int argc, char *argv[])
 		proto_options_check(cl);
 	check_zero(cl);
 	complete_flow(cl);
-}
-
-void cmdline_fini(struct cmdline *cl)
-{
-	cts_labelmap_free(cl->labelmap);
 }

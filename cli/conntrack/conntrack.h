@@ -57,10 +57,23 @@ struct nat_arg {
 	uint16_t port;              /* network order */
 };
 
+/* Where a command line stands. */
+struct place {
+	const char *file;           /* lent; NULL: it is the program's own */
+	uint64_t line;
+};
+
 #define LABEL_WORDS 4           /* 128 bits: what a kernel holds */
+
+/* The label map that was read last. */
+struct label_maps {
+	struct cts_labelmap *map;   /* owned */
+	char *path;                 /* owned */
+};
 
 /* A command line, checked. */
 struct cmdline {
+	struct place at;
 	const struct command *command;
 	enum cts_dump_table table;
 	uint64_t given;             /* OPT_BIT() of each option that was there */
@@ -78,7 +91,8 @@ struct cmdline {
 	uint64_t buffer_size;
 	uint32_t labels[LABEL_WORDS], label_add[LABEL_WORDS], label_del[LABEL_WORDS];
 	bool label_del_all;
-	struct cts_labelmap *labelmap;
+	bool labels_named;
+	struct label_maps *maps;    /* the parser's */
 	const char *labelmap_path;  /* lent by argv */
 };
 
@@ -112,9 +126,14 @@ int cmd_help(struct cmdline *cl);
 
 /* -- cmdline.c -- */
 
-/* Parse argv. Mistakes are reported and end the program (exit 2). */
-void cmdline_parse(struct cmdline *cl, int argc, char *argv[]);
-void cmdline_fini(struct cmdline *cl);
+/* What parsing needs again for the next command line: tables, the label map. */
+struct parser;
+struct parser *parser_create(void);   /* NULL: not enough memory */
+void parser_destroy(struct parser *p);
+/* Parse argv, which stands at that place (copied). Mistakes are reported with it
+ * and end the program (exit 2). cl borrows from argv and from p. */
+void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at, int argc,
+		   char *argv[]);
 
 /* -- options.c: which option goes with which command -- */
 
@@ -143,20 +162,28 @@ void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char 
 void proto_options_check(struct cmdline *cl);
 void proto_options_help(uint8_t proto);
 
-/* -- values.c: each reports and exits on a bad value -- */
+/* -- values.c: each reports and exits on a bad value, at which place it may say -- */
 
-uint64_t parse_number(const char *text, uint64_t max, const char *option);
-uint32_t parse_setting_number(const char *text, uint32_t max, const char *option);
+uint64_t parse_number(const struct place *at, const char *text, uint64_t max, const char *option);
+uint32_t parse_setting_number(const struct place *at, const char *text, uint32_t max,
+			      const char *option);
 int parse_address(const char *text, union cts_addr *addr);
 /* ADDR[/LEN or /MASK]; returns the family. masked is set when it is a network. */
-int parse_network(const char *text, bool cidr, union cts_addr *addr, union cts_addr *mask,
-		  bool *masked, const char *option);
-uint8_t parse_protocol(const char *text);
-void parse_mark(const char *text, uint32_t *mark, uint32_t *mask);
-void parse_status(const char *text, uint32_t *set, uint32_t *clear);
-unsigned int parse_events(const char *text);
-unsigned int parse_output(const char *text);
-void parse_nat(const char *text, struct nat_arg *nat, const char *option);
+int parse_network(const struct place *at, const char *text, bool cidr, union cts_addr *addr,
+		  union cts_addr *mask, bool *masked, const char *option);
+uint8_t parse_protocol(const struct place *at, const char *text);
+void parse_mark(const struct place *at, const char *text, uint32_t *mark, uint32_t *mask);
+void parse_status(const struct place *at, const char *text, uint32_t *set, uint32_t *clear);
+unsigned int parse_events(const struct place *at, const char *text);
+unsigned int parse_output(const struct place *at, const char *text);
+void parse_nat(const struct place *at, const char *text, struct nat_arg *nat, const char *option);
+/* Call fn for each word of a comma list; an empty word is a bad parameter. */
+void each_word(const struct place *at, const char *text,
+	       void (*fn)(void *ctx, const char *word, size_t len), void *ctx);
+
+/* -- labels.c -- */
+
+void label_maps_fini(struct label_maps *maps);
 void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WORDS]);
 
 /* -- select.c -- */
@@ -188,10 +215,15 @@ struct cts_pipeline *assemble(struct cmdline *cl, struct cts_consumer *consumer)
 
 /* `conntrack v<version> (conntrack-tools): text` on standard error. */
 void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void report_at(const struct place *at, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+void die_at(const struct place *at, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4), noreturn));
 /* `Operation failed: ...` with the text scripts know for this command and errno.
  * Returns EXIT_OTHER. */
 int report_failure(const struct command *command, int err);
+int report_failure_at(const struct place *at, const struct command *command, int err);
 /* N flow entries have been WHAT. */
 void report_count(uint64_t n, const char *what);
 

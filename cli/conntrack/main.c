@@ -10,12 +10,16 @@
 
 int main(int argc, char *argv[])
 {
+	const struct place at = { NULL, 0 };
+	struct parser *p = parser_create();
 	struct cmdline cl;
 	int status;
 
-	cmdline_parse(&cl, argc, argv);
+	if (!p)
+		die(EXIT_OTHER, "not enough memory");
+	cmdline_parse(p, &cl, &at, argc, argv);
 	status = cl.command->run(&cl);
-	cmdline_fini(&cl);
+	parser_destroy(p);
 	if (fflush(stdout) && !status) {
 		report("standard output: %s", strerror(errno));
 		status = EXIT_OTHER;

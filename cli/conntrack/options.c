@@ -68,16 +68,17 @@ static void pair_check(const struct cmdline *cl)
 	if ((src && dst) || (rsrc && rdst))
 		return;
 	if (rsrc || rdst)
-		die(EXIT_PARAMETER, "you have to specify `--reply-src' and `--reply-dst'");
-	die(EXIT_PARAMETER, "you have to specify `--src' and `--dst'");
+		die_at(&cl->at, EXIT_PARAMETER,
+		       "you have to specify `--reply-src' and `--reply-dst'");
+	die_at(&cl->at, EXIT_PARAMETER, "you have to specify `--src' and `--dst'");
 }
 
 void options_refuse(const struct cmdline *cl)
 {
 	for (int i = 0; i < OPT_MAX; i++)
 		if (cmdline_has(cl, i) && i != OPT_NAT_RANGE)
-			die(EXIT_PARAMETER, "Illegal option `--%s' with this command",
-			    option_rows[i].name);
+			die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with this command",
+			       option_rows[i].name);
 }
 
 void options_check(const struct cmdline *cl)
@@ -91,22 +92,25 @@ void options_check(const struct cmdline *cl)
 		bool given = cmdline_has(cl, i);
 
 		if (given && rule == '.')
-			die(EXIT_PARAMETER, "Illegal option `--%s' with this command",
-			    option_rows[i].name);
+			die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with this command",
+			       option_rows[i].name);
 		if (!given && rule == 'R')
-			die(EXIT_PARAMETER, "You need to supply the `--%s' option for this command",
-			    option_rows[i].name);
+			die_at(&cl->at, EXIT_PARAMETER,
+			       "You need to supply the `--%s' option for this command",
+			       option_rows[i].name);
 		pair |= rule == '3';
 	}
 	if (pair)
 		pair_check(cl);
 	if (cmdline_has(cl, OPT_MASK_SRC) && !cmdline_has(cl, OPT_ORIG_SRC))
-		die(EXIT_PARAMETER, "Can't use --mask-src without --src");
+		die_at(&cl->at, EXIT_PARAMETER, "Can't use --mask-src without --src");
 	if (cmdline_has(cl, OPT_MASK_DST) && !cmdline_has(cl, OPT_ORIG_DST))
-		die(EXIT_PARAMETER, "Can't use --mask-dst without --dst");
+		die_at(&cl->at, EXIT_PARAMETER, "Can't use --mask-dst without --dst");
 	if (cmdline_has(cl, OPT_ANY_NAT) &&
 	    (cmdline_has(cl, OPT_SRC_NAT) || cmdline_has(cl, OPT_DST_NAT)))
-		die(EXIT_PARAMETER, "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
+		die_at(&cl->at, EXIT_PARAMETER,
+		       "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
 	if (cmdline_has(cl, OPT_LABEL_ADD) && cmdline_has(cl, OPT_LABEL_DEL))
-		die(EXIT_OTHER, "cannot use --label-add and --label-del at the same time");
+		die_at(&cl->at, EXIT_OTHER,
+		       "cannot use --label-add and --label-del at the same time");
 }

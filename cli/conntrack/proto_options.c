@@ -110,7 +110,7 @@ static void parse_tcp_state(struct cmdline *cl, const char *arg)
 		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
 		return;
 	}
-	die(EXIT_PARAMETER, "unknown TCP state `%s'", arg);
+	die_at(&cl->at, EXIT_PARAMETER, "unknown TCP state `%s'", arg);
 }
 
 static void parse_sctp_state(struct cmdline *cl, const char *arg)
@@ -125,7 +125,7 @@ static void parse_sctp_state(struct cmdline *cl, const char *arg)
 		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE);
 		return;
 	}
-	die(EXIT_PARAMETER, "unknown SCTP state `%s'", arg);
+	die_at(&cl->at, EXIT_PARAMETER, "unknown SCTP state `%s'", arg);
 }
 
 /* linux/netfilter/nf_conntrack_dccp.h, enum ct_dccp_states */
@@ -142,7 +142,7 @@ static void parse_dccp_state(struct cmdline *cl, const char *arg)
 		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE);
 		return;
 	}
-	die(EXIT_PARAMETER, "unknown DCCP state `%s'", arg);
+	die_at(&cl->at, EXIT_PARAMETER, "unknown DCCP state `%s'", arg);
 }
 
 static void parse_state(struct cmdline *cl, const char *arg)
@@ -166,49 +166,50 @@ static void parse_role(struct cmdline *cl, const char *arg)
 		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE);
 		return;
 	}
-	die(EXIT_PARAMETER, "unknown DCCP role `%s'", arg);
+	die_at(&cl->at, EXIT_PARAMETER, "unknown DCCP role `%s'", arg);
 }
 
 void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char *name,
 			const char *arg)
 {
+	const struct place *at = &cl->at;
 	struct cts_flow *f = &cl->store.flow;
 
 	cl->proto_given |= PO_BIT(id);
 	switch (id) {
 	case PO_SPORT:
-		f->orig.sport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		f->orig.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
 		break;
 	case PO_DPORT:
-		f->orig.dport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		f->orig.dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
 		break;
 	case PO_REPLY_SPORT:
-		f->reply.sport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		f->reply.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
 		break;
 	case PO_REPLY_DPORT:
-		f->reply.dport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		f->reply.dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
 		break;
 	case PO_STATE:
 		parse_state(cl, arg);
 		break;
 	case PO_ORIG_VTAG:
-		f->sctp_vtag[CTS_DIR_ORIG] = (uint32_t)parse_number(arg, UINT32_MAX, name);
+		f->sctp_vtag[CTS_DIR_ORIG] = (uint32_t)parse_number(at, arg, UINT32_MAX, name);
 		break;
 	case PO_REPLY_VTAG:
-		f->sctp_vtag[CTS_DIR_REPLY] = (uint32_t)parse_number(arg, UINT32_MAX, name);
+		f->sctp_vtag[CTS_DIR_REPLY] = (uint32_t)parse_number(at, arg, UINT32_MAX, name);
 		f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
 		break;
 	case PO_ROLE:
 		parse_role(cl, arg);
 		break;
 	case PO_ICMP_TYPE:
-		f->orig.icmp_type = (uint8_t)parse_number(arg, UINT8_MAX, name);
+		f->orig.icmp_type = (uint8_t)parse_number(at, arg, UINT8_MAX, name);
 		break;
 	case PO_ICMP_CODE:
-		f->orig.icmp_code = (uint8_t)parse_number(arg, UINT8_MAX, name);
+		f->orig.icmp_code = (uint8_t)parse_number(at, arg, UINT8_MAX, name);
 		break;
 	case PO_ICMP_ID:
-		f->orig.sport = htons((uint16_t)parse_number(arg, UINT16_MAX, name));
+		f->orig.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
 		break;
 	case PO_MAX:
 		break;
@@ -232,14 +233,15 @@ static void need(const struct cmdline *cl, enum proto_option_id id)
 	const char *name = proto_option_name(cl->store.flow.orig.proto, id);
 
 	if (name && !(cl->proto_given & PO_BIT(id)))
-		die(EXIT_PARAMETER, "You need to supply the `--%s' option for this command", name);
+		die_at(&cl->at, EXIT_PARAMETER,
+		       "You need to supply the `--%s' option for this command", name);
 }
 
 static void refuse(const struct cmdline *cl, enum proto_option_id id)
 {
 	if (cl->proto_given & PO_BIT(id))
-		die(EXIT_PARAMETER, "Illegal option `--%s' with this command",
-		    proto_option_name(cl->store.flow.orig.proto, id));
+		die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with this command",
+		       proto_option_name(cl->store.flow.orig.proto, id));
 }
 
 static void need_ports(const struct cmdline *cl)
@@ -251,8 +253,8 @@ static void need_ports(const struct cmdline *cl)
 
 	if ((cl->proto_given & orig) == orig || (cl->proto_given & reply) == reply)
 		return;
-	die(EXIT_PARAMETER, "you have to specify `--%s' and `--%s'",
-	    proto_option_name(proto, first), proto_option_name(proto, first + 1));
+	die_at(&cl->at, EXIT_PARAMETER, "you have to specify `--%s' and `--%s'",
+	       proto_option_name(proto, first), proto_option_name(proto, first + 1));
 }
 
 void proto_options_check(struct cmdline *cl)

@@ -14,10 +14,12 @@
 /* The package name in the prefix is what scripts look for. */
 #define PREFIX "conntrack v" PACKAGE_VERSION " (conntrack-tools): "
 
-static void report_v(const char *fmt, va_list ap)
+static void report_v(const struct place *at, const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fputs(PREFIX, stderr);
+	if (at && at->file)
+		fprintf(stderr, "%s:%" PRIu64 ": ", at->file, at->line);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 }
@@ -27,8 +29,25 @@ void report(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report_v(fmt, ap);
+	report_v(NULL, fmt, ap);
 	va_end(ap);
+}
+
+void report_at(const struct place *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_v(at, fmt, ap);
+	va_end(ap);
+}
+
+static void leave(int status) __attribute__((noreturn));
+static void leave(int status)
+{
+	if (status == EXIT_PARAMETER)
+		fputs("Try `conntrack -h' or 'conntrack --help' for more information.\n", stderr);
+	exit(status);
 }
 
 void die(int status, const char *fmt, ...)
@@ -36,11 +55,19 @@ void die(int status, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report_v(fmt, ap);
+	report_v(NULL, fmt, ap);
 	va_end(ap);
-	if (status == EXIT_PARAMETER)
-		fputs("Try `conntrack -h' or 'conntrack --help' for more information.\n", stderr);
-	exit(status);
+	leave(status);
+}
+
+void die_at(const struct place *at, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report_v(at, fmt, ap);
+	va_end(ap);
+	leave(status);
 }
 
 #define ENOTSUPP_KERNEL 524 /* linux/errno.h in the kernel, not exported */
@@ -63,17 +90,22 @@ static const struct failure {
 
 int report_failure(const struct command *command, int err)
 {
+	return report_failure_at(NULL, command, err);
+}
+
+int report_failure_at(const struct place *at, const struct command *command, int err)
+{
 	size_t i;
 
 	for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
 		const struct failure *f = &failures[i];
 
 		if (f->err == err && (!f->commands || f->commands & 1u << command->id)) {
-			report("Operation failed: %s", f->text);
+			report_at(at, "Operation failed: %s", f->text);
 			return EXIT_OTHER;
 		}
 	}
-	report("Operation failed: %s", strerror(err));
+	report_at(at, "Operation failed: %s", strerror(err));
 	return EXIT_OTHER;
 }
 

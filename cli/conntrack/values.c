@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values on the command line: all are checked, a bad one is named and ends it. */
+/* Values on a command line: all are checked, a bad one is named with its place. */
 #include "config.h"
 
 #include <arpa/inet.h>
@@ -25,23 +25,25 @@ static bool number_read(const char *text, const char *end, uint64_t max, uint64_
 	return !errno && stop == end && *value <= max;
 }
 
-uint64_t parse_number(const char *text, uint64_t max, const char *option)
+uint64_t parse_number(const struct place *at, const char *text, uint64_t max, const char *option)
 {
 	uint64_t value;
 
 	if (!number_read(text, text + strlen(text), max, &value))
-		die(EXIT_PARAMETER, "bad value `%s' for `--%s': a number from 0 to %llu is needed",
-		    text, option, (unsigned long long)max);
+		die_at(at, EXIT_PARAMETER,
+		       "bad value `%s' for `--%s': a number from 0 to %llu is needed",
+		       text, option, (unsigned long long)max);
 	return value;
 }
 
 /* Options whose bad numbers have always ended with status 1 and this text. */
-uint32_t parse_setting_number(const char *text, uint32_t max, const char *option)
+uint32_t parse_setting_number(const struct place *at, const char *text, uint32_t max,
+			      const char *option)
 {
 	uint64_t value;
 
 	if (!number_read(text, text + strlen(text), max, &value))
-		die(EXIT_OTHER, "unexpected value '%s' with %s option", text, option);
+		die_at(at, EXIT_OTHER, "unexpected value '%s' with %s option", text, option);
 	return (uint32_t)value;
 }
 
@@ -72,8 +74,8 @@ static void mask_of_length(int family, unsigned int len, union cts_addr *mask)
 	}
 }
 
-int parse_network(const char *text, bool cidr, union cts_addr *addr, union cts_addr *mask,
-		  bool *masked, const char *option)
+int parse_network(const struct place *at, const char *text, bool cidr, union cts_addr *addr,
+		  union cts_addr *mask, bool *masked, const char *option)
 {
 	const char *slash = strchr(text, '/');
 	char host[INET6_ADDRSTRLEN];
@@ -81,7 +83,7 @@ int parse_network(const char *text, bool cidr, union cts_addr *addr, union cts_a
 	int family;
 
 	if (slash && !cidr)
-		die(EXIT_PARAMETER, "CIDR notation unavailable for `--%s'", option);
+		die_at(at, EXIT_PARAMETER, "CIDR notation unavailable for `--%s'", option);
 	if (slash && (size_t)(slash - text) < sizeof(host)) {
 		memcpy(host, text, (size_t)(slash - text));
 		host[slash - text] = '\0';
@@ -89,18 +91,18 @@ int parse_network(const char *text, bool cidr, union cts_addr *addr, union cts_a
 	family = slash && (size_t)(slash - text) >= sizeof(host) ? AF_UNSPEC :
 			parse_address(slash ? host : text, addr);
 	if (family == AF_UNSPEC)
-		die(EXIT_PARAMETER, "Invalid IP address `%s'", text);
+		die_at(at, EXIT_PARAMETER, "Invalid IP address `%s'", text);
 	*masked = false;
 	if (!slash)
 		return family;
 	if (!number_read(slash + 1, slash + strlen(slash), family == AF_INET ? 32 : 128, &len))
-		die(EXIT_PARAMETER, "Invalid netmask");
+		die_at(at, EXIT_PARAMETER, "Invalid netmask");
 	mask_of_length(family, (unsigned int)len, mask);
 	*masked = len != (family == AF_INET ? 32 : 128);
 	return family;
 }
 
-uint8_t parse_protocol(const char *text)
+uint8_t parse_protocol(const struct place *at, const char *text)
 {
 	static const struct { const char *name; uint8_t number; } known[] = {
 		{ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "udplite", IPPROTO_UDPLITE },
@@ -114,36 +116,35 @@ uint8_t parse_protocol(const char *text)
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (!strcasecmp(text, known[i].name))
 			return known[i].number;
+	if (number_read(text, text + strlen(text), UINT8_MAX, &number))
+		return (uint8_t)number;
 	entry = getprotobyname(text);
-	if (entry && entry->p_proto >= 0 && entry->p_proto <= UINT8_MAX)
-		return (uint8_t)entry->p_proto;
-	if (!number_read(text, text + strlen(text), UINT8_MAX, &number))
-		die(EXIT_PARAMETER, "`%s' unsupported protocol", text);
-	return (uint8_t)number;
+	if (!entry || entry->p_proto < 0 || entry->p_proto > UINT8_MAX)
+		die_at(at, EXIT_PARAMETER, "`%s' unsupported protocol", text);
+	return (uint8_t)entry->p_proto;
 }
 
 /* VALUE[/MASK] */
-void parse_mark(const char *text, uint32_t *mark, uint32_t *mask)
+void parse_mark(const struct place *at, const char *text, uint32_t *mark, uint32_t *mask)
 {
 	const char *slash = strchr(text, '/');
 	uint64_t value, bits = UINT32_MAX;
 
 	if (!number_read(text, slash ? slash : text + strlen(text), UINT32_MAX, &value) ||
 	    (slash && !number_read(slash + 1, slash + strlen(slash), UINT32_MAX, &bits)))
-		die(EXIT_OTHER, "unexpected value '%s' with -m option", text);
+		die_at(at, EXIT_OTHER, "unexpected value '%s' with -m option", text);
 	*mark = (uint32_t)value;
 	*mask = (uint32_t)bits;
 }
 
-/* Call fn for each word of a comma list; an empty word is a bad parameter. */
-static void each_word(const char *text, void (*fn)(void *ctx, const char *word, size_t len),
-		      void *ctx)
+void each_word(const struct place *at, const char *text,
+	       void (*fn)(void *ctx, const char *word, size_t len), void *ctx)
 {
 	for (;;) {
 		size_t len = strcspn(text, ",");
 
 		if (!len)
-			die(EXIT_PARAMETER, "Bad parameter `%s'", text);
+			die_at(at, EXIT_PARAMETER, "Bad parameter `%s'", text);
 		fn(ctx, text, len);
 		if (!text[len])
 			return;
@@ -172,6 +173,7 @@ static const struct word status_words[] = {
 };
 
 struct status_bits {
+	const struct place *at;
 	uint32_t set, clear;
 };
 
@@ -187,18 +189,18 @@ static void status_word(void *ctx, const char *text, size_t len)
 	}
 	w = len > negated ? word_find(status_words, text + negated, len - negated) : NULL;
 	if (!w)
-		die(EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
+		die_at(bits->at, EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
 	if (negated)
 		bits->clear |= w->value;
 	else
 		bits->set |= w->value;
 }
 
-void parse_status(const char *text, uint32_t *set, uint32_t *clear)
+void parse_status(const struct place *at, const char *text, uint32_t *set, uint32_t *clear)
 {
-	struct status_bits bits = { 0, 0 };
+	struct status_bits bits = { at, 0, 0 };
 
-	each_word(text, status_word, &bits);
+	each_word(at, text, status_word, &bits);
 	*set |= bits.set;
 	*clear |= bits.clear;
 }
@@ -216,6 +218,7 @@ static const struct word output_words[] = {
 };
 
 struct word_sum {
+	const struct place *at;
 	const struct word *table;
 	unsigned int bits;
 };
@@ -226,31 +229,31 @@ static void sum_word(void *ctx, const char *text, size_t len)
 	const struct word *w = word_find(sum->table, text, len);
 
 	if (!w)
-		die(EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
+		die_at(sum->at, EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
 	sum->bits |= w->value;
 }
 
-unsigned int parse_events(const char *text)
+unsigned int parse_events(const struct place *at, const char *text)
 {
-	struct word_sum sum = { event_words, 0 };
+	struct word_sum sum = { at, event_words, 0 };
 
-	each_word(text, sum_word, &sum);
+	each_word(at, text, sum_word, &sum);
 	return sum.bits;
 }
 
-unsigned int parse_output(const char *text)
+unsigned int parse_output(const struct place *at, const char *text)
 {
-	struct word_sum sum = { output_words, 0 };
+	struct word_sum sum = { at, output_words, 0 };
 
-	each_word(text, sum_word, &sum);
+	each_word(at, text, sum_word, &sum);
 	if (sum.bits & OUT_SAVE && sum.bits & ~OUT_SAVE)
-		die(EXIT_OTHER, "cannot combine save output with any other output type, "
-				"use -o save only");
+		die_at(at, EXIT_OTHER, "cannot combine save output with any other output "
+				       "type, use -o save only");
 	return sum.bits;
 }
 
 /* ADDR, ADDR:PORT or [ADDR6]:PORT; what is no address is named as a whole. */
-void parse_nat(const char *text, struct nat_arg *nat, const char *option)
+void parse_nat(const struct place *at, const char *text, struct nat_arg *nat, const char *option)
 {
 	const char *colon = NULL, *start = text, *end = text + strlen(text);
 	char host[INET6_ADDRSTRLEN + 1];
@@ -261,62 +264,25 @@ void parse_nat(const char *text, struct nat_arg *nat, const char *option)
 		start = text + 1;
 		end = strchr(start, ']');
 		if (!end || end[1] != ':')
-			die(EXIT_PARAMETER, "Invalid IP address `%s' for `--%s'", text, option);
+			die_at(at, EXIT_PARAMETER, "Invalid IP address `%s' for `--%s'",
+			       text, option);
 		colon = end + 1;
 	} else if (strchr(text, ':') == strrchr(text, ':')) {
 		colon = strchr(text, ':');
 		end = colon ? colon : end;
 	}
 	if ((size_t)(end - start) >= sizeof(host))
-		die(EXIT_PARAMETER, "Invalid IP address `%s'", text);
+		die_at(at, EXIT_PARAMETER, "Invalid IP address `%s'", text);
 	memcpy(host, start, (size_t)(end - start));
 	host[end - start] = '\0';
 	nat->family = parse_address(host, &nat->addr);
 	if (nat->family == AF_UNSPEC)
-		die(EXIT_PARAMETER, "Invalid IP address `%s'", text);
+		die_at(at, EXIT_PARAMETER, "Invalid IP address `%s'", text);
 	nat->has_addr = true;
 	if (!colon)
 		return;
 	if (!number_read(colon + 1, colon + strlen(colon), UINT16_MAX, &port))
-		die(EXIT_PARAMETER, "Invalid port `%s' in `%s'", colon + 1, text);
+		die_at(at, EXIT_PARAMETER, "Invalid port `%s' in `%s'", colon + 1, text);
 	nat->has_port = true;
 	nat->port = htons((uint16_t)port);
-}
-
-struct label_words {
-	const struct cts_labelmap *map;
-	uint32_t *words;
-};
-
-static void label_word(void *ctx, const char *text, size_t len)
-{
-	struct label_words *lw = ctx;
-	char name[256];
-	int bit = -1;
-
-	if (len < sizeof(name)) {
-		memcpy(name, text, len);
-		name[len] = '\0';
-		bit = cts_labelmap_bit(lw->map, name);
-	}
-	if (bit < 0)
-		die(EXIT_PARAMETER, "unknown label '%.*s'", (int)len, text);
-	if (bit >= LABEL_WORDS * 32)
-		die(EXIT_PARAMETER, "label '%s' is bit %d, kernels have 128", name, bit);
-	lw->words[bit / 32] |= UINT32_C(1) << bit % 32;
-}
-
-void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WORDS])
-{
-	struct label_words lw = { NULL, words };
-
-	if (!cl->labelmap) {
-		cl->labelmap = cts_labelmap_load(cl->labelmap_path);
-		if (!cl->labelmap)
-			die(EXIT_PARAMETER, "label map %s: %s",
-			    cl->labelmap_path ? cl->labelmap_path : "/etc/xtables/connlabel.conf",
-			    strerror(errno));
-	}
-	lw.map = cl->labelmap;
-	each_word(text, label_word, &lw);
 }
