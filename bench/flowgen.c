@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,7 +122,8 @@ static void keep_pace(struct gen *g)
 
 static void add(struct gen *g, uint32_t i, enum op op)
 {
-	unsigned int batch = g->pace && g->pace < 64000 ? 1 + g->pace / 1000 : BATCH;
+	/* Paced flows come one by one, as from a network: 40 us apart or more. */
+	unsigned int batch = g->pace && g->pace < 25000 * BATCH ? 1 + g->pace / 25000 : BATCH;
 	struct nf_conntrack *ct = nfct_new();
 	struct nfgenmsg *nfh;
 	struct nlmsghdr *nlh;
@@ -222,6 +224,7 @@ int main(int argc, char *argv[])
 		fail("netlink");
 	c = 4 << 20;
 	setsockopt(mnl_socket_get_fd(g.nl), SOL_SOCKET, SO_RCVBUFFORCE, &c, sizeof(c));
+	prctl(PR_SET_TIMERSLACK, 1);  /* ns: short sleeps are to be short */
 	clock_gettime(CLOCK_MONOTONIC, &g.start);
 	if (!strcmp(what, "churn"))
 		churn(&g, n, window);

@@ -21,6 +21,8 @@ transports=${*:-udp multicast}
 rival=$build/rivals/usr/sbin/conntrackd
 rival_libs=$(echo "$build"/rivals/usr/lib/*-linux-gnu)
 [ -x "$rival" ] || fail "no $rival: run ./quickstart check first"
+[ -x "$build/bench/flowgen" ] && [ -x "$build/bench/lag" ] ||
+	fail "no $build/bench/flowgen: make -C $build bench/flowgen bench/lag"
 : >"$results"
 
 rival_config()   # NAME OWN PEER TRANSPORT [inject]

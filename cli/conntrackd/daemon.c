@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <ctsync/log.h>
@@ -440,6 +441,8 @@ int daemon_run(struct daemon *d)
 
 	cts_info("conntrackd " PACKAGE_VERSION " runs, node %s, %s", d->conf->node,
 		 d->conf->sync ? cts_options_string(d->conf->sync, "mode") : "statistics");
+	/* The reader rests for tens of microseconds; by default the kernel adds 50. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
 	env_notify("READY=1");
 	ret = cts_loop_run(d->loop);
 	env_notify("STOPPING=1");

@@ -15,14 +15,17 @@
 #include "cli/conntrackd/reader.h"
 
 #define READ_ROUNDS 8u              /* recvmmsg a turn: others want their turn */
-#define COALESCE_NS 50000           /* events may wait this long under load */
-#define COALESCE_WITHIN_NS 3000000u /* reads that follow so closely are load */
+#define GATHER_EACH_NS 50000u       /* events may wait this long for each one of the last read */
+#define GATHER_MAX_NS 250000u       /* and no longer */
+#define GATHER_WITHIN_NS 3000000u   /* reads that follow so closely are load */
+#define LOSS_CHECK_NS 10000000u     /* how often at least it is asked for while events come */
 #define READ_FULL 64                /* fewer messages than this: the socket is empty */
 #define SETTLE_PER_TURN 256u
 #define GETS_PER_TURN 64u
 #define GETS_MAX 65536u             /* more than these: a dump is cheaper */
 #define RECONCILE_SHARE 100u        /* a dump's CPU time is at most 1/100 of what follows */
 #define LOSS_DELAY_MS 100u          /* after a loss: first read what is left */
+#define START_DELAY_MS 5u           /* peers first: they send while the table is read */
 
 /* A key that the mirror asked for. */
 struct get {
@@ -43,7 +46,11 @@ struct reader {
 	struct get *gets;                /* owned; [gets_done, n_gets) wait */
 	size_t n_gets, gets_size, gets_done;
 	struct cts_flow_store key;       /* of the get in progress */
-	uint64_t last_read_ns, lost, losses, reconciliations, broken, got, malformed;
+	uint64_t last_read_ns;
+	uint64_t loss_check_ns;          /* of the last one */
+	bool loss_unchecked;             /* events were read since */
+	unsigned int last_read;          /* events of the last turn that read some */
+	uint64_t lost, losses, reconciliations, broken, got, malformed;
 	uint64_t dump_cpu_ns;            /* of the one in progress */
 	uint64_t due_ns;                 /* of the next one; 0: not planned */
 	bool wanted;                     /* a dump as soon as possible */
@@ -69,17 +76,21 @@ static void push_batch(void *ctx, const struct cts_event *const *ev, size_t n)
 
 /*
  * System calls are dear, and who reads while others write gets one event a call.
- * So under load a readable socket is left alone for a moment; the first event
- * after a pause is read at once. The rest is taken here, not by a timer, which
- * would cost four more calls.
+ * So under load a readable socket is left alone for a moment, the longer the more
+ * the last read brought: a quiet link keeps its latency, a busy one its CPU. The
+ * first event after a pause is read at once. The rest is taken here, not by a
+ * timer, which would cost more calls than it saves.
  */
 static void events_readable(void *ctx, unsigned int flags)
 {
-	const struct timespec rest = { .tv_nsec = COALESCE_NS };
 	struct reader *r = ctx;
+	uint64_t rest = (uint64_t)r->last_read * GATHER_EACH_NS;
+	struct timespec ts = {
+		.tv_nsec = (long)(rest < GATHER_MAX_NS ? rest : GATHER_MAX_NS),
+	};
 
-	if (cts_loop_now_ns(r->conf.loop) - r->last_read_ns < COALESCE_WITHIN_NS)
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
+	if (cts_loop_now_ns(r->conf.loop) - r->last_read_ns < GATHER_WITHIN_NS)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 	r->readable = true;
 }
 
@@ -88,14 +99,18 @@ static bool read_events(struct reader *r)
 	bool more = true;
 
 	r->readable = false;
+	r->last_read = 0;
 	for (unsigned int i = 0; i < READ_ROUNDS && more; i++) {
 		int n = cts_events_read(r->events, push_batch, r);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
 			cts_err("events: cannot read: %s", strerror(errno));
+		if (n > 0)
+			r->last_read += (unsigned int)n;
 		more = n >= READ_FULL;
 	}
 	r->last_read_ns = cts_loop_now_ns(r->conf.loop);
+	r->loss_unchecked = true;
 	r->readable = more;
 	return more;
 }
@@ -106,10 +121,18 @@ static void plan(struct reader *r, uint64_t after_ms)
 	cts_timer_arm_us(r->timer, after_ms * 1000u);
 }
 
+/* What was lost was lost before something could be read. To ask is a system call:
+ * not after every few events, but always within a moment. */
 static void check_loss(struct reader *r)
 {
-	uint64_t lost = cts_events_lost(r->events);
+	uint64_t now = cts_loop_now_ns(r->conf.loop), lost;
 
+	if (!r->loss_unchecked ||
+	    (r->last_read < READ_FULL && now - r->loss_check_ns < LOSS_CHECK_NS))
+		return;
+	r->loss_unchecked = false;
+	r->loss_check_ns = now;
+	lost = cts_events_lost(r->events);
 	if (lost == r->lost)
 		return;
 	cts_warn("events: %llu lost, %llu in all; the kernel's table is read again",
@@ -267,12 +290,9 @@ bool reader_turn(struct reader *r)
 	bool more = false;
 
 	if (r->events) {
-		bool read = r->readable;
-
-		if (read)
+		if (r->readable)
 			more |= read_events(r);
-		if (read)  /* what was lost was lost before something could be read */
-			check_loss(r);
+		check_loss(r);
 	}
 	if (!r->mirror)
 		return more;
@@ -363,7 +383,7 @@ void reader_set_mirror(struct reader *r, struct cts_mirror *m, void (*ready)(voi
 	r->mirror = m;
 	r->ready = ready;
 	r->ready_ctx = ctx;
-	reader_reconcile(r);
+	plan(r, START_DELAY_MS);
 }
 
 uint32_t reader_portid(const struct reader *r)

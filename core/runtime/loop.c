@@ -26,6 +26,7 @@ struct cts_watch {
 
 struct cts_timer {
 	struct event *ev;                /* owned */
+	uint64_t due_ns;                 /* CLOCK_MONOTONIC */
 	void (*fire)(void *ctx);
 	void *ctx;
 };
@@ -45,10 +46,9 @@ struct cts_loop *cts_loop_create(void)
 
 	if (!loop || !conf)
 		goto err;
-	/* Without it epoll rounds timers up to milliseconds: the coalescing delay
-	 * of the event reader is a tenth of one. */
-	event_config_set_flag(conf, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NOLOCK |
-					    EVENT_BASE_FLAG_IGNORE_ENV);
+	/* No precise timers: they cost a system call or two in each turn, and nothing
+	 * here waits for less than milliseconds. */
+	event_config_set_flag(conf, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
 	loop->base = event_base_new_with_config(conf);
 	if (!loop->base)
 		goto err;
@@ -104,17 +104,20 @@ struct event_base *cts_loop_base(struct cts_loop *loop)
 	return loop->base;
 }
 
-uint64_t cts_loop_now_ns(const struct cts_loop *loop)
+static uint64_t clock_ns(void)
 {
 	struct timespec ts;
 
-	if (loop->now_ns)
-		return loop->now_ns;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t cts_loop_now_ns(const struct cts_loop *loop)
+{
 	/* The first who asks in a turn reads the clock for all: not before the
 	 * wait, when the time would be old, and not for nobody. */
-	((struct cts_loop *)loop)->now_ns = (uint64_t)ts.tv_sec * 1000000000u +
-					    (uint64_t)ts.tv_nsec;
+	if (!loop->now_ns)
+		((struct cts_loop *)loop)->now_ns = clock_ns();
 	return loop->now_ns;
 }
 
@@ -175,11 +178,25 @@ void cts_watch_destroy(struct cts_watch *w)
 
 /* -- timers -- */
 
+static int timer_add(struct cts_timer *t, uint64_t after_us)
+{
+	struct timeval tv = {
+		.tv_sec = (time_t)(after_us / 1000000),
+		.tv_usec = (suseconds_t)(after_us % 1000000),
+	};
+
+	return event_add(t->ev, &tv);
+}
+
+/* libevent counts from its last look at a clock of the kernel's ticks, which may be
+ * some milliseconds ago: what comes early waits for the rest. */
 static void timer_event(evutil_socket_t fd, short what, void *ctx)
 {
 	struct cts_timer *t = ctx;
+	uint64_t now = clock_ns();
 
-	t->fire(t->ctx);
+	if (now >= t->due_ns || timer_add(t, (t->due_ns - now + 999) / 1000) < 0)
+		t->fire(t->ctx);
 }
 
 struct cts_timer *cts_timer_create(struct cts_loop *loop, void (*fire)(void *ctx), void *ctx)
@@ -201,12 +218,8 @@ struct cts_timer *cts_timer_create(struct cts_loop *loop, void (*fire)(void *ctx
 
 int cts_timer_arm_us(struct cts_timer *t, uint64_t after_us)
 {
-	struct timeval tv = {
-		.tv_sec = (time_t)(after_us / 1000000),
-		.tv_usec = (suseconds_t)(after_us % 1000000),
-	};
-
-	return event_add(t->ev, &tv);
+	t->due_ns = clock_ns() + after_us * 1000;
+	return timer_add(t, after_us);
 }
 
 void cts_timer_disarm(struct cts_timer *t)

@@ -15,6 +15,8 @@
 #define CHUNK_SIZE (1u << CHUNK_BITS)
 #define SEGMENT_BITS 12u                 /* buckets of one segment */
 #define SEGMENT_SIZE (1u << SEGMENT_BITS)
+#define SPLIT_DEPTH 3u                   /* entries of a chain that are fetched before a split */
+#define SPLIT_AHEAD 4u                   /* ... and how many splits before the next of them */
 
 _Static_assert(sizeof(struct cts_entry) == 32, "the memory figures count on 32 bytes");
 
@@ -35,7 +37,7 @@ struct cts_cache {
 
 _Static_assert(crypto_shorthash_KEYBYTES == 16, "cts_cache_create() takes 16 bytes");
 
-static uint32_t hash_key(const struct cts_cache *c, const uint8_t *key, size_t len)
+uint32_t cts_cache_hash(const struct cts_cache *c, const uint8_t *key, size_t len)
 {
 	uint8_t out[crypto_shorthash_BYTES];
 	uint32_t hash;
@@ -154,14 +156,14 @@ void cts_cache_set_limit(struct cts_cache *c, size_t limit)
 
 /* -- index -- */
 
-uint32_t cts_cache_find(const struct cts_cache *c, const uint8_t *key, size_t key_len)
+uint32_t cts_cache_find_hashed(const struct cts_cache *c, uint32_t hash, const uint8_t *key,
+			       size_t key_len)
 {
 	const struct cts_entry *h;
-	uint32_t hash, ref;
+	uint32_t ref;
 
 	if (!c->n_segments)
 		return 0;
-	hash = hash_key(c, key, key_len);
 	for (ref = *bucket_of(c, hash); ref; ref = h->hash_next) {
 		h = head_of(c, ref);
 		if (h->hash == hash && h->len >= key_len &&
@@ -171,10 +173,58 @@ uint32_t cts_cache_find(const struct cts_cache *c, const uint8_t *key, size_t ke
 	return 0;
 }
 
-void cts_cache_prefetch(const struct cts_cache *c, const uint8_t *key, size_t key_len)
+uint32_t cts_cache_find(const struct cts_cache *c, const uint8_t *key, size_t key_len)
+{
+	return cts_cache_find_hashed(c, cts_cache_hash(c, key, key_len), key, key_len);
+}
+
+void cts_cache_prefetch_bucket(const struct cts_cache *c, uint32_t hash)
 {
 	if (c->n_segments)
-		__builtin_prefetch(bucket_of(c, hash_key(c, key, key_len)));
+		__builtin_prefetch(bucket_of(c, hash));
+}
+
+void cts_cache_prefetch_head(const struct cts_cache *c, uint32_t hash)
+{
+	uint32_t ref = c->n_segments ? *bucket_of(c, hash) : 0;
+
+	if (ref)
+		__builtin_prefetch(head_of(c, ref));
+}
+
+void cts_cache_prefetch_data(const struct cts_cache *c, uint32_t hash)
+{
+	uint32_t ref = c->n_segments ? *bucket_of(c, hash) : 0;
+	const struct cts_entry *h;
+
+	if (!ref)
+		return;
+	h = head_of(c, ref);
+	if (h->hash == hash && h->len)
+		__builtin_prefetch(cts_slab_data(&c->slab, h->data));
+	else if (h->hash_next)
+		__builtin_prefetch(head_of(c, h->hash_next));
+}
+
+/*
+ * Buckets are taken apart in order, so what will be touched is known before: an
+ * entry further down the chain of each of the next ones, every time.
+ */
+static void prefetch_split(const struct cts_cache *c)
+{
+	uint32_t next = c->n_buckets - c->level, depth, step, ref;
+
+	for (depth = 0; depth < SPLIT_DEPTH; depth++) {
+		uint32_t b = next + SPLIT_AHEAD * (SPLIT_DEPTH - depth);
+
+		if (b >= c->level)
+			continue;
+		ref = *bucket_at(c, b);
+		for (step = 0; ref && step < depth; step++)
+			ref = head_of(c, ref)->hash_next;
+		if (ref)
+			__builtin_prefetch(head_of(c, ref), 1);
+	}
 }
 
 /* Take one bucket apart: its entries go to it and to the one that is added. */
@@ -196,6 +246,7 @@ static void split_bucket(struct cts_cache *c)
 	}
 	if (++c->n_buckets == c->level * 2)
 		c->level *= 2;
+	prefetch_split(c);
 }
 
 /* At most one entry a bucket on average; without memory it only gets slower. */
@@ -257,10 +308,21 @@ static uint32_t insert_failed(uint64_t *counter, int err)
 uint32_t cts_cache_insert(struct cts_cache *c, const uint8_t *packed, size_t len, uint32_t created)
 {
 	size_t key_len = cts_packed_key_len(packed, len);
+
+	if (!key_len) {
+		errno = EINVAL;
+		return 0;
+	}
+	return cts_cache_insert_hashed(c, cts_cache_hash(c, packed, key_len), packed, len, created);
+}
+
+uint32_t cts_cache_insert_hashed(struct cts_cache *c, uint32_t hash, const uint8_t *packed,
+				 size_t len, uint32_t created)
+{
 	struct cts_entry *h;
 	uint32_t ref, data, *bucket;
 
-	if (!key_len || len > CTS_PACK_MAX) {
+	if (!len || len > CTS_PACK_MAX) {
 		errno = EINVAL;
 		return 0;
 	}
@@ -278,7 +340,7 @@ uint32_t cts_cache_insert(struct cts_cache *c, const uint8_t *packed, size_t len
 	}
 	memcpy(cts_slab_data(&c->slab, data), packed, len);
 	h = head_of(c, ref);
-	*h = (struct cts_entry){ .hash = hash_key(c, packed, key_len), .data = data,
+	*h = (struct cts_entry){ .hash = hash, .data = data,
 				 .created = created, .len = len };
 	bucket = bucket_of(c, h->hash);
 	h->hash_next = *bucket;

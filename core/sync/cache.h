@@ -59,8 +59,21 @@ const uint8_t *cts_cache_data(const struct cts_cache *c, uint32_t ref, size_t *l
 /* Walk: the first used ref > after, or 0. Entries may come and go between calls. */
 uint32_t cts_cache_next(const struct cts_cache *c, uint32_t after);
 
-/* Bring what a later find(key) will touch into the CPU's cache. */
-void cts_cache_prefetch(const struct cts_cache *c, const uint8_t *key, size_t key_len);
+/*
+ * The same in steps, for who has several keys at hand: what one step fetches into
+ * the CPU's cache the next one reads, and the waits of all keys overlap. Only
+ * hints: entries may come and go between the steps.
+ */
+#define CTS_CACHE_GROUP 16u   /* keys that are worth looking up side by side */
+uint32_t cts_cache_hash(const struct cts_cache *c, const uint8_t *key, size_t key_len);
+void cts_cache_prefetch_bucket(const struct cts_cache *c, uint32_t hash);
+void cts_cache_prefetch_head(const struct cts_cache *c, uint32_t hash);
+void cts_cache_prefetch_data(const struct cts_cache *c, uint32_t hash);
+uint32_t cts_cache_find_hashed(const struct cts_cache *c, uint32_t hash, const uint8_t *key,
+			       size_t key_len);
+uint32_t cts_cache_insert_hashed(struct cts_cache *c, uint32_t hash, const uint8_t *packed,
+				 size_t len, uint32_t created);
+
 void cts_cache_get_stats(const struct cts_cache *c, struct cts_cache_stats *st);
 
 #endif

@@ -78,6 +78,11 @@ struct cts_cache *cts_engine_internal(struct cts_engine *e);
  * on). Returns its ref, 0 when refused by the limit (counted). */
 uint32_t cts_engine_put(struct cts_engine *e, const uint8_t *packed, size_t len, bool replicate,
 			uint64_t now_ns);
+/* The same for who has looked the key up in the internal cache already: ref, which
+ * may be DEAD, or 0, and the cache's hash. */
+uint32_t cts_engine_set(struct cts_engine *e, uint32_t ref, uint32_t hash, const uint8_t *packed,
+			size_t len, bool replicate, uint64_t now_ns);
+bool cts_engine_live(struct cts_engine *e, uint32_t ref);
 void cts_engine_gone(struct cts_engine *e, uint32_t ref, uint64_t now_ns);
 /* The start-up dump is done: digests may be sent and answered (rule D5). */
 void cts_engine_table_ready(struct cts_engine *e, uint64_t now_ns);

@@ -77,19 +77,27 @@ void cts_mirror_destroy(struct cts_mirror *m)
 struct item {
 	const struct cts_flow *flow;
 	uint8_t key[CTS_PACK_KEY_MAX];
-	size_t key_len;
-	uint32_t ref;        /* of the live entry, 0: none */
+	size_t key_len;      /* 0: the flow has no key */
+	uint32_t hash;       /* of the key, in the internal cache */
+	uint32_t any;        /* ref of the entry, dead or alive; 0: none */
+	uint32_t ref;        /* the same when it is alive, else 0 */
 	uint64_t now;
 };
 
-static bool item_init(struct cts_mirror *m, struct item *it, const struct cts_flow *flow,
-		      uint64_t now)
+static bool item_init(struct cts_mirror *m, struct item *it, const struct cts_flow *flow)
 {
 	it->flow = flow;
-	it->now = now;
 	it->key_len = cts_flow_pack_key(flow, it->key);
-	it->ref = it->key_len ? cts_engine_find(m->engine, it->key, it->key_len) : 0;
+	if (it->key_len)
+		it->hash = cts_cache_hash(m->internal, it->key, it->key_len);
 	return it->key_len;
+}
+
+static void item_find(struct cts_mirror *m, struct item *it, uint64_t now)
+{
+	it->now = now;
+	it->any = cts_cache_find_hashed(m->internal, it->hash, it->key, it->key_len);
+	it->ref = cts_engine_live(m->engine, it->any) ? it->any : 0;
 }
 
 static void stub_add(struct cts_mirror *m, const struct item *it)
@@ -158,7 +166,7 @@ static void item_put(struct cts_mirror *m, struct item *it, struct cts_flow *flo
 		len = cts_flow_pack(flow, m->attrs, packed, sizeof(packed));
 		if (!len)
 			return;
-		it->ref = cts_engine_put(m->engine, packed, len, true, it->now);
+		it->ref = cts_engine_set(m->engine, it->any, it->hash, packed, len, true, it->now);
 		m->st.merged++;
 	}
 	if (it->ref)
@@ -209,23 +217,19 @@ static void event_refused(struct cts_mirror *m, struct item *it)
 	stub_add(m, it);
 }
 
-static void mirror_event(struct cts_mirror *m, const struct cts_event *ev, bool refused,
-			 uint64_t now)
+static void mirror_event(struct cts_mirror *m, const struct cts_event *ev, struct item *it,
+			 bool refused)
 {
-	struct item it;
-
 	m->st.events++;
-	if (!item_init(m, &it, ev->flow, now))
-		return;
 	if (ev->type == CTS_EVENT_DESTROY) {
-		event_destroy(m, &it);
+		event_destroy(m, it);
 	} else if (refused) {
-		event_refused(m, &it);
+		event_refused(m, it);
 	} else if (ev->type == CTS_EVENT_NEW) {
-		stub_del(m, &it);
-		item_replace(m, &it, mark_touched(m));
-	} else if (it.ref) {
-		item_merge(m, &it, mark_touched(m));
+		stub_del(m, it);
+		item_replace(m, it, mark_touched(m));
+	} else if (it->ref) {
+		item_merge(m, it, mark_touched(m));
 	} else {
 		m->st.gets++;  /* it says too little of an entry that is not known */
 		m->ops.get(m->ctx, ev->flow);
@@ -234,48 +238,84 @@ static void mirror_event(struct cts_mirror *m, const struct cts_event *ev, bool 
 
 /* -- dumps -- */
 
-static void mirror_dumped(struct cts_mirror *m, const struct cts_event *ev, bool refused,
-			  uint64_t now)
+static void mirror_dumped(struct cts_mirror *m, const struct cts_event *ev, struct item *it,
+			  bool refused)
 {
 	bool answer = ev->type == CTS_EVENT_UPDATE;  /* to a get: newer than any event read */
 	uint32_t aux = answer ? mark_touched(m) : mark_seen(m);
-	struct item it;
 
-	if (!item_init(m, &it, ev->flow, now))
-		return;
-	if (!answer && (stub_has(m, &it) ||
-			(it.ref && cts_cache_entry(m->internal, it.ref)->aux == mark_touched(m))))
+	if (!answer && (stub_has(m, it) ||
+			(it->ref && cts_cache_entry(m->internal, it->ref)->aux == mark_touched(m))))
 		return;
 	if (refused) {
 		m->st.refused++;
-		item_gone(m, &it);
+		item_gone(m, it);
 		return;
 	}
-	if (!it.ref && m->ops.foreign && m->ops.foreign(m->ctx, it.key, it.key_len))
+	if (!it->ref && m->ops.foreign && m->ops.foreign(m->ctx, it->key, it->key_len))
 		return;
-	if (!it.ref)
+	if (!it->ref)
 		m->st.repaired_missing++;
 	if (answer)
-		stub_del(m, &it);
-	if (it.ref && offloaded(ev->flow))
-		item_merge(m, &it, aux);  /* dumped without timeout and protocol state */
+		stub_del(m, it);
+	if (it->ref && offloaded(ev->flow))
+		item_merge(m, it, aux);  /* dumped without timeout and protocol state */
 	else
-		item_replace(m, &it, aux);
+		item_replace(m, it, aux);
+}
+
+static bool mirrored(const struct cts_event *ev)
+{
+	return ev->flow && (ev->origin == CTS_ORIGIN_KERNEL || ev->origin == CTS_ORIGIN_DUMP);
+}
+
+/* What the group will look up, side by side: the table is larger than any cache. */
+static void group_prepare(struct cts_mirror *m, const struct cts_event *const *ev, size_t n,
+			  struct item *items)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!mirrored(ev[i]) || !item_init(m, &items[i], ev[i]->flow))
+			items[i].key_len = 0;
+		else
+			cts_cache_prefetch_bucket(m->internal, items[i].hash);
+	for (i = 0; i < n; i++)
+		if (items[i].key_len)
+			cts_cache_prefetch_head(m->internal, items[i].hash);
+	for (i = 0; i < n; i++)
+		if (items[i].key_len)
+			cts_cache_prefetch_data(m->internal, items[i].hash);
+}
+
+static void consume_group(struct cts_mirror *m, const struct cts_batch *batch, size_t first,
+			  size_t n, uint64_t now)
+{
+	const struct cts_event *const *ev = batch->ev + first;
+	struct item items[CTS_CACHE_GROUP];
+	size_t i;
+
+	group_prepare(m, ev, n, items);
+	for (i = 0; i < n; i++) {
+		bool refused = cts_batch_dropped(batch, first + i);
+
+		if (!items[i].key_len)
+			continue;
+		item_find(m, &items[i], now);
+		if (ev[i]->origin == CTS_ORIGIN_KERNEL)
+			mirror_event(m, ev[i], &items[i], refused);
+		else
+			mirror_dumped(m, ev[i], &items[i], refused);
+	}
 }
 
 void cts_mirror_consume(struct cts_mirror *m, const struct cts_batch *batch, uint64_t now_ns)
 {
-	size_t i;
+	size_t first, n;
 
-	for (i = 0; i < batch->n; i++) {
-		const struct cts_event *ev = batch->ev[i];
-
-		if (!ev->flow)
-			continue;
-		if (ev->origin == CTS_ORIGIN_KERNEL)
-			mirror_event(m, ev, cts_batch_dropped(batch, i), now_ns);
-		else if (ev->origin == CTS_ORIGIN_DUMP)
-			mirror_dumped(m, ev, cts_batch_dropped(batch, i), now_ns);
+	for (first = 0; first < batch->n; first += n) {
+		n = batch->n - first < CTS_CACHE_GROUP ? batch->n - first : CTS_CACHE_GROUP;
+		consume_group(m, batch, first, n, now_ns);
 	}
 }
 
@@ -283,7 +323,10 @@ void cts_mirror_absent(struct cts_mirror *m, const struct cts_flow *key, uint64_
 {
 	struct item it;
 
-	if (!item_init(m, &it, key, now_ns) || !it.ref)
+	if (!item_init(m, &it, key))
+		return;
+	item_find(m, &it, now_ns);
+	if (!it.ref)
 		return;
 	m->st.repaired_stale++;
 	item_gone(m, &it);

@@ -810,17 +810,24 @@ void owner_fini(struct cts_engine *e)
 
 /* -- local changes -- */
 
+bool cts_engine_live(struct cts_engine *e, uint32_t ref)
+{
+	const struct cts_entry *entry = cts_cache_entry(e->own.cache, ref);
+
+	return entry && !(entry->flags & F_DEAD);
+}
+
 uint32_t cts_engine_find(struct cts_engine *e, const uint8_t *key, size_t key_len)
 {
 	uint32_t ref = cts_cache_find(e->own.cache, key, key_len);
 
-	return ref && !(cts_cache_entry(e->own.cache, ref)->flags & F_DEAD) ? ref : 0;
+	return cts_engine_live(e, ref) ? ref : 0;
 }
 
-static uint32_t put_new(struct cts_engine *e, const uint8_t *packed, size_t len)
+static uint32_t put_new(struct cts_engine *e, uint32_t hash, const uint8_t *packed, size_t len)
 {
 	uint32_t now_s = (uint32_t)(e->now / (1000 * MS));
-	uint32_t ref = cts_cache_insert(e->own.cache, packed, len, now_s);
+	uint32_t ref = cts_cache_insert_hashed(e->own.cache, hash, packed, len, now_s);
 
 	if (ref)
 		owner_dirty(e, ref);
@@ -832,15 +839,29 @@ static uint32_t put_new(struct cts_engine *e, const uint8_t *packed, size_t len)
 uint32_t cts_engine_put(struct cts_engine *e, const uint8_t *packed, size_t len, bool replicate,
 			uint64_t now_ns)
 {
+	size_t key_len = cts_packed_key_len(packed, len);
+	uint32_t hash, ref;
+
+	if (!key_len) {
+		errno = EINVAL;
+		return 0;
+	}
+	hash = cts_cache_hash(e->own.cache, packed, key_len);
+	ref = cts_cache_find_hashed(e->own.cache, hash, packed, key_len);
+	return cts_engine_set(e, ref, hash, packed, len, replicate, now_ns);
+}
+
+uint32_t cts_engine_set(struct cts_engine *e, uint32_t ref, uint32_t hash, const uint8_t *packed,
+			size_t len, bool replicate, uint64_t now_ns)
+{
 	struct owner *o = &e->own;
-	uint32_t ref = cts_cache_find(o->cache, packed, cts_packed_key_len(packed, len));
 	struct cts_entry *entry;
 	const uint8_t *have;
 	size_t have_len;
 
 	e->now = now_ns;
 	if (!ref)
-		return put_new(e, packed, len);
+		return put_new(e, hash, packed, len);
 	entry = cts_cache_entry(o->cache, ref);
 	have = cts_cache_data(o->cache, ref, &have_len);
 	if (entry->flags & F_DEAD) {  /* S1: alive again, the same entry */

@@ -61,6 +61,13 @@ static void applied_note(struct cts_engine *e, struct node *n, uint32_t ref, boo
 
 /* -- entries -- */
 
+/* A record, and of entries the key with its hash in the node's cache. */
+struct keyed {
+	struct cts_record rec;
+	size_t key_len;              /* 0: no key */
+	uint32_t hash;
+};
+
 /* Take the entry out of the counts and the digest it is in. */
 static void entry_uncount(struct node *n, const struct cts_entry *entry, uint64_t hash)
 {
@@ -115,22 +122,22 @@ static void state_refused(struct cts_engine *e, struct node *n, uint64_t hash)
 }
 
 static void apply_state(struct cts_engine *e, struct node *n, uint64_t number,
-			const struct cts_record *rec)
+			const struct keyed *k)
 {
-	size_t key_len = cts_packed_key_len(rec->data, rec->len);
+	const struct cts_record *rec = &k->rec;
 	struct cts_flow_store store;
 	unsigned int unknown = 0;
 	struct cts_entry *entry;
 	uint64_t hash;
 	uint32_t ref;
 
-	if (!key_len || cts_flow_unpack(rec->data, rec->len, &store, &unknown) < 0) {
+	if (!k->key_len || cts_flow_unpack(rec->data, rec->len, &store, &unknown) < 0) {
 		e->st.bad_record++;
 		return;
 	}
 	e->st.unknown_attributes += unknown;
-	hash = digest_hash(n->digest_key, rec->data, key_len);
-	ref = cts_cache_find(n->cache, rec->data, key_len);
+	hash = digest_hash(n->digest_key, rec->data, k->key_len);
+	ref = cts_cache_find_hashed(n->cache, k->hash, rec->data, k->key_len);
 	if (ref) {
 		entry = cts_cache_entry(n->cache, ref);
 		entry_uncount(n, entry, hash);
@@ -140,8 +147,8 @@ static void apply_state(struct cts_engine *e, struct node *n, uint64_t number,
 			return;
 		}
 	} else {
-		ref = cts_cache_insert(n->cache, rec->data, rec->len,
-				       (uint32_t)(e->now / (1000 * MS)));
+		ref = cts_cache_insert_hashed(n->cache, k->hash, rec->data, rec->len,
+					      (uint32_t)(e->now / (1000 * MS)));
 		if (!ref) {
 			state_refused(e, n, hash);
 			return;
@@ -157,16 +164,17 @@ static void apply_state(struct cts_engine *e, struct node *n, uint64_t number,
 	applied_note(e, n, ref, false, rec->data, rec->len);
 }
 
-static void apply_gone(struct cts_engine *e, struct node *n, const struct cts_record *rec)
+static void apply_gone(struct cts_engine *e, struct node *n, const struct keyed *k)
 {
+	const struct cts_record *rec = &k->rec;
 	uint32_t ref;
 
-	if (cts_packed_key_len(rec->data, rec->len) != rec->len || !rec->len) {
+	if (!k->key_len || k->key_len != rec->len) {
 		e->st.bad_record++;
 		return;
 	}
 	e->st.recv_gone++;
-	ref = cts_cache_find(n->cache, rec->data, rec->len);
+	ref = cts_cache_find_hashed(n->cache, k->hash, rec->data, rec->len);
 	if (!ref)
 		return;
 	entry_uncount(n, cts_cache_entry(n->cache, ref), packed_hash(n, rec->data, rec->len));
@@ -272,14 +280,16 @@ static void apply_digest(struct cts_engine *e, struct node *n, uint64_t number,
 /* -- messages -- */
 
 static void apply_record(struct cts_engine *e, struct node *n, uint64_t number,
-			 const struct cts_record *rec)
+			 const struct keyed *k)
 {
+	const struct cts_record *rec = &k->rec;
+
 	switch (rec->type) {
 	case CTS_REC_STATE:
-		apply_state(e, n, number, rec);
+		apply_state(e, n, number, k);
 		break;
 	case CTS_REC_GONE:
-		apply_gone(e, n, rec);
+		apply_gone(e, n, k);
 		break;
 	case CTS_REC_REPAIRED:
 		apply_repaired(e, n, rec);
@@ -299,17 +309,47 @@ static void apply_record(struct cts_engine *e, struct node *n, uint64_t number,
 	}
 }
 
+static void record_key(const struct node *n, struct keyed *k)
+{
+	bool entry = k->rec.type == CTS_REC_STATE || k->rec.type == CTS_REC_GONE;
+
+	k->key_len = entry ? cts_packed_key_len(k->rec.data, k->rec.len) : 0;
+	if (!k->key_len)
+		return;
+	k->hash = cts_cache_hash(n->cache, k->rec.data, k->key_len);
+	cts_cache_prefetch_bucket(n->cache, k->hash);
+}
+
+/* The next records, and what they will look up on its way to the CPU's cache. */
+static size_t records_read(const struct node *n, struct cts_wire_in *in, struct keyed *k, int *more)
+{
+	size_t count = 0, i;
+
+	while (count < CTS_CACHE_GROUP && (*more = cts_record_next(in, &k[count].rec)) > 0)
+		record_key(n, &k[count++]);
+	for (i = 0; i < count; i++)
+		if (k[i].key_len)
+			cts_cache_prefetch_head(n->cache, k[i].hash);
+	for (i = 0; i < count; i++)
+		if (k[i].key_len)
+			cts_cache_prefetch_data(n->cache, k[i].hash);
+	return count;
+}
+
 static void apply_message(struct cts_engine *e, struct node *n, uint64_t number,
 			  const uint8_t *body, size_t len)
 {
 	struct cts_wire_in in = { .buf = body, .len = len };
-	struct cts_record rec;
+	struct keyed group[CTS_CACHE_GROUP];
+	size_t count, i;
 	int more;
 
-	while ((more = cts_record_next(&in, &rec)) > 0) {
-		e->st.recv_records++;
-		apply_record(e, n, number, &rec);
-	}
+	do {
+		count = records_read(n, &in, group, &more);
+		e->st.recv_records += count;
+		for (i = 0; i < count; i++)
+			apply_record(e, n, number, &group[i]);
+	} while (more > 0);
 	if (more < 0)
 		e->st.bad_record++;
 	applied_flush(e);

@@ -6,8 +6,10 @@ export LC_ALL=C
 build=${CTS_BUILD:-$PWD}
 src=${CTS_SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
 export CTS_PLUGIN_PATH=${CTS_PLUGIN_PATH:-$build/.libs}
-conntrack=$build/conntrack
-conntrackd=$build/conntrackd
+# The programs themselves: libtool's wrappers take 60 ms to start.
+export LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+conntrack=$build/.libs/conntrack
+conntrackd=$build/.libs/conntrackd
 prefix=cts$$
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/$prefix.XXXXXX")
 pids=() spaces=()
