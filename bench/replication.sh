@@ -176,6 +176,10 @@ flow_run()       # WHO TRANSPORT paced|burst [flowgen options]
 		note "$transport" "$who" rss_owner_bytes "$(awk "BEGIN { print ($(rss_kb $pid_a) - $ra) * 1024 / $flows }")"
 		note "$transport" "$who" rss_replica_bytes "$(awk "BEGIN { print ($(rss_kb $pid_b) - $rb) * 1024 / ($last_held + 1) }")"
 		local t0 t1
+		# As in earnest: the owner is gone. (And one listener less: those of
+		# other namespaces make the kernel build event messages as well.)
+		kill -9 $pid_a
+		wait $pid_a 2>/dev/null
 		t0=$(date +%s%N)
 		client "$who" b -c >/dev/null
 		await 10 committed

@@ -299,6 +299,15 @@ static int create_engine(struct daemon *d)
 	return d->mirror ? 0 : -1;
 }
 
+/* Outputs are to hear of every flow; the caches alone can do with a dump. */
+static void takeover_hush(void *ctx, bool on)
+{
+	struct daemon *d = ctx;
+
+	if (!d->n_outputs)
+		reader_hush(d->reader, on);
+}
+
 static int create_takeover(struct daemon *d)
 {
 	const struct cts_options *sync = d->conf->sync;
@@ -311,6 +320,8 @@ static int create_takeover(struct daemon *d)
 		.tcp_window_tracking = cts_options_bool(sync, "tcp_window_tracking"),
 		.collision_replace = strcmp(cts_options_string(d->conf->kernel, "collision"),
 					    "replace") == 0,
+		.ctx = d,
+		.hush = takeover_hush,
 	};
 
 	d->takeover = takeover_create(&conf);

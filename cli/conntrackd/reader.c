@@ -55,6 +55,7 @@ struct reader {
 	uint64_t due_ns;                 /* of the next one; 0: not planned */
 	bool wanted;                     /* a dump as soon as possible */
 	bool settling, is_ready, readable;
+	bool hushed;                     /* not told of new flows; a dump follows */
 };
 
 static uint64_t cpu_ns(void)
@@ -214,6 +215,8 @@ void reader_get(void *ctx, const struct cts_flow *key)
 	struct reader *r = ctx;
 	struct get *g;
 
+	if (r->hushed)
+		return;
 	if (r->n_gets == r->gets_size) {
 		size_t size = r->gets_size ? r->gets_size * 2 : 256;
 
@@ -302,7 +305,7 @@ bool reader_turn(struct reader *r)
 						   cts_loop_now_ns(r->conf.loop))) {
 		r->settling = false;
 		dump_done(r);
-	} else if (r->wanted && !r->settling) {
+	} else if (r->wanted && !r->settling && !r->hushed) {
 		dump_begin(r);
 	}
 	more |= run_gets(r);
@@ -313,6 +316,20 @@ void reader_reconcile(struct reader *r)
 {
 	r->wanted = true;
 	cts_timer_arm_us(r->timer, 0); /* wakes the loop */
+}
+
+void reader_hush(struct reader *r, bool on)
+{
+	if (!r->events || !r->mirror || on == r->hushed)
+		return;
+	if (cts_events_hear_new(r->events, !on) < 0) {
+		cts_warn("events: cannot %s new flows: %s", on ? "leave out" : "hear of",
+			 strerror(errno));
+		return;
+	}
+	r->hushed = on;
+	if (!on)
+		reader_reconcile(r);
 }
 
 /* -- making -- */

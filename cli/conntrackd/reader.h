@@ -42,6 +42,10 @@ bool reader_turn(struct reader *r);
 /* Compare with the kernel's table as soon as possible. */
 void reader_reconcile(struct reader *r);
 
+/* While a commit creates entries: do not hear of new flows, which is a third of the
+ * kernel's work for each; what is missed comes with the dump that follows. */
+void reader_hush(struct reader *r, bool on);
+
 struct reader_stats {
 	struct cts_events_stats events;
 	uint64_t lost;               /* events, exact */

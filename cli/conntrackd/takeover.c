@@ -17,6 +17,8 @@
 #define STEP_ENTRIES 512u          /* kernel operations a step: 1 to 2 ms */
 #define STEP_LOOK 8192u            /* entries a step that need no operation */
 #define QUEUE_MAX 65536u           /* changes that wait to be injected */
+#define COMMIT_AHEAD 8u            /* entries that are fetched before they are looked at */
+#define HUSH_ENTRIES 4096u         /* a commit of so many is worth a dump after it */
 #define TIMEOUT_MIN_S 60u          /* of a committed flow... */
 #define TIMEOUT_MIN_OPENING_S 10u  /* ... of a TCP connection that is not established */
 #define REARM_EVERY_NS UINT64_C(10000000000)
@@ -54,6 +56,7 @@ struct takeover {
 	struct walk walk;
 	unsigned int pass;                  /* commit: 0 masters, 1 related flows */
 	uint64_t begun_ns;
+	bool hushed;                        /* conf.hush(true) was called */
 	struct takeover_result result;
 	void (*done)(void *ctx, const struct takeover_result *res);
 	void *done_ctx;
@@ -179,6 +182,9 @@ static void job_end(struct takeover *t)
 	void (*done)(void *ctx, const struct takeover_result *res) = t->done;
 
 	t->result.ns = clock_ns() - t->begun_ns;
+	if (t->hushed)
+		t->conf.hush(t->conf.ctx, false);
+	t->hushed = false;
 	if (t->kind == JOB_PURGE)
 		t->kernel_flushes++;
 	t->kind = JOB_NONE;
@@ -204,10 +210,24 @@ static int job_begin(struct takeover *t, enum job_kind kind,
 	return 0;
 }
 
+static uint64_t replicas(const struct takeover *t)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < t->walk.n; i++)
+		n += t->walk.node[i].self ? 0 : t->walk.node[i].entries;
+	return n;
+}
+
 int takeover_commit(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
 		    void *ctx)
 {
-	return job_begin(t, JOB_COMMIT, done, ctx);
+	if (job_begin(t, JOB_COMMIT, done, ctx) < 0)
+		return -1;
+	t->hushed = t->conf.hush && replicas(t) >= HUSH_ENTRIES;
+	if (t->hushed)
+		t->conf.hush(t->conf.ctx, true);
+	return 0;
 }
 
 int takeover_purge(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
@@ -243,6 +263,23 @@ static bool commit_entry(struct takeover *t, struct cts_cache *cache)
 			      cookie(COOKIE_COMMIT, t->walk.at, t->walk.ref)) == 0;
 }
 
+/* What the entries that follow will look up, in both caches. */
+static void commit_prefetch(struct takeover *t, struct cts_cache *cache)
+{
+	struct cts_cache *internal = cts_engine_internal(t->conf.engine);
+	uint32_t ahead = t->walk.ref + COMMIT_AHEAD;
+	const struct cts_entry *entry = cts_cache_entry(cache, ahead);
+	const uint8_t *data;
+	size_t len;
+
+	if (!entry)
+		return;
+	data = cts_cache_data(cache, ahead, &len);
+	cts_cache_prefetch_bucket(cache, entry->hash);
+	cts_cache_prefetch_bucket(internal, cts_cache_hash(internal, data,
+							   cts_packed_key_len(data, len)));
+}
+
 static void commit_step(struct takeover *t)
 {
 	unsigned int ops = 0, look = 0;
@@ -251,6 +288,7 @@ static void commit_step(struct takeover *t)
 		struct cts_cache *cache = walk_next(t, &t->walk);
 
 		if (cache) {
+			commit_prefetch(t, cache);
 			ops += commit_entry(t, cache);
 			continue;
 		}

@@ -18,6 +18,9 @@ struct takeover_conf {
 	uint32_t purge_timeout_s;
 	bool tcp_window_tracking;
 	bool collision_replace;
+	void *ctx;
+	/* Many entries are about to be created, or were. May be NULL. */
+	void (*hush)(void *ctx, bool on);
 };
 
 struct takeover;

@@ -164,6 +164,15 @@ int cts_events_set_filter(struct cts_events *src, const uint32_t *own_portids,
 	return cts_bpf_attach(src->fd, own_portids, n_own_portids, push);
 }
 
+int cts_events_hear_new(struct cts_events *src, bool on)
+{
+	int group = NFNLGRP_CONNTRACK_NEW;
+
+	return mnl_socket_setsockopt(src->nl,
+				     on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP,
+				     &group, sizeof(group));
+}
+
 static void events_hand_on(struct cts_events *src, cts_batch_fn fn, void *ctx)
 {
 	if (!src->n)

@@ -35,6 +35,13 @@ size_t cts_events_buffer_size(const struct cts_events *src);  /* what the kernel
 int cts_events_set_filter(struct cts_events *src, const uint32_t *own_portids,
 			  unsigned int n_own_portids, const struct cts_push *push);
 
+/*
+ * Stop or go on hearing of new flows, and of nothing else. While nobody listens the
+ * kernel does not build these messages, which is a third of the cost of creating
+ * an entry. Who stops must dump the table after it went on. 0, or -1 and errno.
+ */
+int cts_events_hear_new(struct cts_events *src, bool on);
+
 /* One recvmmsg: decode what is there into one or more batches and hand them to
  * fn. Returns the number of messages taken from the socket (0: nothing there), or
  * -1 and errno. Never blocks. */
