@@ -120,7 +120,7 @@ void cts_engine_peer_down(struct cts_engine *e, uint32_t node, uint64_t now_ns)
 void cts_engine_writable(struct cts_engine *e, uint64_t now_ns)
 {
 	e->now = now_ns;
-	owner_run(e);
+	stream_run(e);
 }
 
 uint64_t cts_engine_run(struct cts_engine *e, uint64_t now_ns)
@@ -132,9 +132,9 @@ uint64_t cts_engine_run(struct cts_engine *e, uint64_t now_ns)
 	for (i = 0; i < e->n_nodes; i++)
 		replica_run(e, &e->nodes[i]);
 	session_run(e);
-	owner_run(e);
+	stream_run(e);
 	next = session_deadline(e);
-	t = owner_deadline(e);
+	t = stream_deadline(e);
 	next = t < next ? t : next;
 	for (i = 0; i < e->n_nodes; i++) {
 		t = replica_deadline(e, &e->nodes[i]);
@@ -241,7 +241,7 @@ void cts_engine_bulk(struct cts_engine *e, uint64_t now_ns)
 
 	e->now = now_ns;
 	memset(all, 0xff, sizeof(all));
-	owner_need(e, all);
+	transfer_need(e, all);
 }
 
 void cts_engine_flush_internal(struct cts_engine *e, uint64_t now_ns)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine's insides. Data flow: local changes -> owner.c (dirty queue, ring) ->
- * messages; messages -> session.c (who, which epoch) -> replica.c (order, gaps,
- * entries) and owner.c (acknowledgements); digest.c compares both ends.
+ * The engine's insides. Data flow: local changes -> owner.c (dirty queue) ->
+ * stream.c (messages) -> ring.c (until acknowledged). Messages -> session.c (who,
+ * which epoch) -> replica.c (order, gaps, entries), ring.c (acknowledgements) and
+ * transfer.c (what is needed again); digest.c compares both ends.
  */
 #ifndef CTS_SYNC_ENGINE_INT_H
 #define CTS_SYNC_ENGINE_INT_H
@@ -219,17 +220,50 @@ static inline bool engine_reliable(const struct cts_engine *e)
 	return e->conf.mode == CTS_MODE_FTFW;
 }
 
-/* owner.c */
+/* owner.c: entries and their queues */
+bool owner_urgent(struct owner *o, uint32_t ref);
+void owner_dirty(struct cts_engine *e, uint32_t ref);
+void owner_young(struct cts_engine *e);
+uint64_t owner_hash(const struct owner *o, uint32_t ref);
+void owner_free_if_done(struct cts_engine *e, uint32_t ref);
+bool owner_put_entry(struct cts_engine *e, struct cts_wire_out *out, struct slot *s, uint32_t ref);
+uint32_t owner_next(struct cts_engine *e, bool *from_urgent);
+void owner_sent(struct owner *o, uint32_t ref, bool from_urgent);
 int owner_init(struct cts_engine *e);
 void owner_fini(struct cts_engine *e);
-void owner_run(struct cts_engine *e);
-uint64_t owner_deadline(const struct cts_engine *e);
-void owner_ack(struct cts_engine *e, struct node *n, uint64_t high, const struct cts_range *gaps,
+
+/* ring.c: what was sent and is not acknowledged */
+static inline struct slot *slot_of(struct owner *o, uint64_t number)
+{
+	return &o->ring[number % RING_SIZE];
+}
+
+static inline uint64_t ring_len(const struct owner *o)
+{
+	return o->last + 1 - o->lowest;
+}
+
+bool ring_note(struct slot *s, uint32_t ref);
+void ring_release(struct cts_engine *e, struct slot *s);
+bool ring_room(const struct cts_engine *e);
+uint16_t ring_peers(const struct cts_engine *e);
+void ring_peer_enters(struct cts_engine *e, struct node *n);
+void ring_peer_leaves(struct cts_engine *e, struct node *n);
+void ring_stuck(struct cts_engine *e);
+void ring_ack(struct cts_engine *e, struct node *n, uint64_t high, const struct cts_range *gaps,
 	       unsigned int n_gaps);
-void owner_peer_enters(struct cts_engine *e, struct node *n);
-void owner_peer_leaves(struct cts_engine *e, struct node *n);
-void owner_need(struct cts_engine *e, const uint8_t *bitmap);
-void owner_dirty(struct cts_engine *e, uint32_t ref);
+void ring_put_repaired(struct cts_engine *e, struct cts_wire_out *out);
+bool ring_repairs_waiting(struct cts_engine *e);
+
+/* transfer.c: parts of the table once more */
+void transfer_need(struct cts_engine *e, const uint8_t *bitmap);
+void transfer_run(struct cts_engine *e);
+void transfer_put_end(struct cts_engine *e, struct cts_wire_out *out, struct slot *s);
+void transfer_refresh(struct cts_engine *e);
+
+/* stream.c: messages */
+void stream_run(struct cts_engine *e);
+uint64_t stream_deadline(const struct cts_engine *e);
 
 /* replica.c */
 int replica_init(struct cts_engine *e, struct node *n);

@@ -554,7 +554,7 @@ void replica_join(struct cts_engine *e, struct node *n, uint64_t join)
 void replica_left(struct cts_engine *e, struct node *n, const char *why)
 {
 	if (n->state != CTS_PEER_DOWN) {
-		owner_peer_leaves(e, n);
+		ring_peer_leaves(e, n);
 		session_peer_state(e, n, CTS_PEER_DOWN, why);
 	}
 	if (n->cache && !n->orphaned) {

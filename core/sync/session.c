@@ -210,7 +210,7 @@ static void node_enters(struct cts_engine *e, struct node *n)
 		return;
 	n->orphaned = false;
 	n->state = CTS_PEER_JOINING;
-	owner_peer_enters(e, n);
+	ring_peer_enters(e, n);
 	session_peer_state(e, n, CTS_PEER_JOINING, "it is heard and hears us");
 }
 
@@ -276,7 +276,7 @@ static void accept_epoch(struct cts_engine *e, struct node *n, uint64_t epoch, u
 	if (!n->cache && replica_init(e, n) < 0)
 		return;
 	if (n->state != CTS_PEER_DOWN) {
-		owner_peer_leaves(e, n);
+		ring_peer_leaves(e, n);
 		session_peer_state(e, n, CTS_PEER_DOWN, "it started again");
 	}
 	replica_epoch(e, n, epoch, table_id);
@@ -330,11 +330,11 @@ static void parse_ack(struct cts_engine *e, struct node *n, struct cts_wire_in *
 	node_enters(e, n);
 	if (overflow) {
 		e->st.ring_resets++;
-		owner_peer_enters(e, n);
+		ring_peer_enters(e, n);
 		session_peer_state(e, n, CTS_PEER_JOINING, "it missed too much");
 		return;
 	}
-	owner_ack(e, n, high, gaps, n_gaps);
+	ring_ack(e, n, high, gaps, n_gaps);
 	if (equal_at && equal_at >= n->join && n->state == CTS_PEER_JOINING)
 		session_peer_state(e, n, CTS_PEER_SYNCED, "digests are equal");
 }
@@ -352,7 +352,7 @@ static void parse_need(struct cts_engine *e, struct node *n, struct cts_wire_in 
 		return;
 	}
 	node_enters(e, n);
-	owner_need(e, map);
+	transfer_need(e, map);
 }
 
 static void parse_accepted(struct cts_engine *e, struct node *n, const struct cts_wire_header *h,
