@@ -18,10 +18,11 @@ int cmd_list(struct cmdline *cl)
 				      .zero_counters = cmdline_has(cl, OPT_ZERO) };
 	struct printer *p = printer_open(cl);
 	struct cts_pipeline *pipe = assemble(cl, printer_consumer(p));
+	struct cts_flow pushed;
 	struct cts_dump *dump;
 	int status = EXIT_OK, more;
 
-	select_push(cl, &conf);
+	select_push(cl, &conf, &pushed);
 	dump = cts_dump_open(&conf);
 	if (!dump)
 		return report_failure(cl->command, errno);

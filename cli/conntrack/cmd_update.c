@@ -1,168 +1,147 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * -U: dump -> selection -> updater. Entries that would not change are skipped. What
- * is printed is the entry as the kernel has it afterwards.
+ * is printed is the entry as the kernel has it afterwards. Of several lines of a
+ * file that select an entry, the later ones find what the earlier ones have made.
  */
 #include "config.h"
 
-#include <errno.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
 
-#include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/change.h"
 #include "core/flow/codec.h"
-#include "core/kernel/writer.h"
 
-struct updater {
-	struct cmdline *cl;
-	struct cts_writer *writer;   /* updates */
-	struct cts_writer *reader;   /* asks for the result */
-	struct printer *printer;
-	uint64_t updated;
-	int error;
+/* What an entry becomes. */
+struct update {
+	struct cts_flow flow;            /* points at labels and mask */
+	uint64_t set;                    /* attributes that lines name */
+	uint32_t labels[LABEL_WORDS], mask[LABEL_WORDS];
 };
 
-static void updater_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
+static void update_begin(struct update *up, const struct cts_flow *have)
 {
-	struct updater *u = ctx;
-	const struct cts_event ev = { .type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP,
-				      .flow = flow };
+	unsigned int i;
 
-	(void)cookie;
-	printer_flow(u->printer, &ev);
+	up->flow = *have;
+	up->set = 0;
+	if (!cts_flow_has(have, CTS_FLOW_MARK))
+		up->flow.mark = 0;
+	for (i = 0; i < LABEL_WORDS; i++)
+		up->labels[i] = cts_flow_has(have, CTS_FLOW_LABELS) && i < have->labels_len / 4u ?
+				have->labels[i] : 0;
+	memset(up->mask, 0xff, sizeof(up->mask));
 }
 
-static void updater_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
+static void update_labels(const struct cmdline *cl, struct update *up)
 {
-	struct updater *u = ctx;
-
-	(void)cookie;
-	if (cls == CTS_WRITE_UPDATED)
-		u->updated++;
-	else if (cls != CTS_WRITE_ABSENT && err != ENOSPC && !u->error)
-		u->error = err ? err : EIO;  /* ENOSPC: no room for labels, skipped */
-}
-
-static bool labels_change(const struct cmdline *cl, const struct cts_flow *have,
-			  uint32_t labels[LABEL_WORDS], uint32_t mask[LABEL_WORDS])
-{
-	bool change = false;
 	unsigned int i;
 
 	for (i = 0; i < LABEL_WORDS; i++) {
-		uint32_t word = i < have->labels_len / 4u && cts_flow_has(have, CTS_FLOW_LABELS) ?
-				have->labels[i] : 0;
-		uint32_t del = cl->label_del_all ? UINT32_MAX : cl->label_del[i];
-
-		labels[i] = (word | cl->label_add[i]) & ~del;
-		mask[i] = UINT32_MAX;
-		change |= labels[i] != word;
+		up->labels[i] |= cl->label_add[i];
+		up->labels[i] &= cl->label_del_all ? 0 : ~cl->label_del[i];
 	}
-	return change;
+	up->flow.labels = up->labels;
+	up->flow.labels_mask = up->mask;
+	up->flow.labels_len = up->flow.labels_mask_len = sizeof(up->labels);
+	up->set |= CTS_FLOW_BIT(CTS_FLOW_LABELS) | CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK);
 }
 
-/* The entry's key and what is to change; false: nothing would. */
-static bool update_make(const struct cmdline *cl, const struct cts_flow *have,
-			struct cts_flow *want, uint32_t labels[LABEL_WORDS],
-			uint32_t mask[LABEL_WORDS])
+static void update_apply(const struct cmdline *cl, struct update *up)
 {
 	const struct cts_flow *set = &cl->store.flow;
-	uint64_t key = have->present & CTS_FLOW_KEY_ATTRS;
-	bool change = false;
 
-	*want = *have;
-	want->present = key;
 	if (cmdline_has(cl, OPT_MARK)) {
-		want->mark = (have->mark & ~cl->mark_mask) ^ cl->mark;
-		want->present |= CTS_FLOW_BIT(CTS_FLOW_MARK);
-		change |= want->mark != (cts_flow_has(have, CTS_FLOW_MARK) ? have->mark : 0);
+		up->flow.mark = (up->flow.mark & ~cl->mark_mask) ^ cl->mark;
+		up->set |= CTS_FLOW_BIT(CTS_FLOW_MARK);
 	}
 	if (cmdline_has(cl, OPT_STATUS)) {
-		want->status = have->status | cl->status_set;
-		want->present |= CTS_FLOW_BIT(CTS_FLOW_STATUS);
-		change |= want->status != have->status;
+		up->flow.status |= cl->status_set;
+		up->set |= CTS_FLOW_BIT(CTS_FLOW_STATUS);
 	}
 	if (cmdline_has(cl, OPT_TIMEOUT)) {
-		want->timeout = set->timeout;
-		want->present |= CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
-		change |= want->timeout != have->timeout;
+		up->flow.timeout = set->timeout;
+		up->set |= CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
 	}
 	if (cl->proto_given & PO_BIT(PO_STATE) && cts_flow_has(set, CTS_FLOW_TCP_STATE)) {
-		want->tcp_state = set->tcp_state;
-		want->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
-		change |= want->tcp_state != have->tcp_state;
+		up->flow.tcp_state = set->tcp_state;
+		up->set |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
 	}
-	if (cmdline_has(cl, OPT_LABEL_ADD) || cmdline_has(cl, OPT_LABEL_DEL)) {
-		change |= labels_change(cl, have, labels, mask);
-		want->labels = labels;
-		want->labels_mask = mask;
-		want->labels_len = want->labels_mask_len = LABEL_WORDS * sizeof(uint32_t);
-		want->present |= CTS_FLOW_BIT(CTS_FLOW_LABELS) | CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK);
-	}
-	return change;
+	if (cmdline_has(cl, OPT_LABEL_ADD) || cmdline_has(cl, OPT_LABEL_DEL))
+		update_labels(cl, up);
 }
 
-static int updater_consume(void *ctx, const struct cts_batch *batch)
+static bool labels_change(const struct update *up, const struct cts_flow *have)
 {
-	uint32_t labels[LABEL_WORDS], mask[LABEL_WORDS];
-	struct updater *u = ctx;
-	const struct cts_event *ev;
-	struct cts_flow want;
+	struct update before;
+
+	update_begin(&before, have);
+	return memcmp(before.labels, up->labels, sizeof(up->labels)) != 0;
+}
+
+static bool update_changes(const struct update *up, const struct cts_flow *have)
+{
+	const struct cts_flow *f = &up->flow;
+
+	return f->mark != (cts_flow_has(have, CTS_FLOW_MARK) ? have->mark : 0) ||
+	       f->status != have->status || f->timeout != have->timeout ||
+	       f->tcp_state != have->tcp_state || labels_change(up, have);
+}
+
+/* What the command or the lines that select the entry make of it; false: the same. */
+static bool update_make(struct change *c, const struct cts_flow *have, struct update *up)
+{
+	const struct cmdline *const *lines;
+	size_t n = change_lines(c, have, &lines);
 	size_t i;
 
-	/* The results are asked for when the writes of the whole batch are done. */
-	cts_batch_for_each(i, ev, batch) {
-		if (!update_make(u->cl, ev->flow, &want, labels, mask)) {
-			cts_batch_drop(batch, i);
-			continue;
-		}
-		if (u->error || cts_writer_add(u->writer, CTS_OP_UPDATE, &want, 0) < 0)
-			return -1;
-	}
-	if (cts_writer_flush(u->writer) < 0)
-		return -1;
-	cts_batch_for_each(i, ev, batch)
-		if (cts_writer_add(u->reader, CTS_OP_GET, ev->flow, 0) < 0)
-			return -1;
-	return cts_writer_flush(u->reader);
+	update_begin(up, have);
+	for (i = 0; i < n; i++)
+		update_apply(lines[i], up);
+	return update_changes(up, have);
 }
 
-static void update_push(void *ctx, const struct cts_event *const *ev, size_t n)
+static int update_write(struct change *c, const struct cts_event *ev, struct update *up, size_t i)
 {
-	cts_pipeline_push(ctx, ev, n);
+	const struct cts_event shown = { .type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP,
+					 .flow = &up->flow };
+
+	if (c->dry_run) {
+		up->flow.present |= up->set & ~CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK);
+		printer_flow(c->printer, &shown);
+	} else {
+		up->flow.present = (ev->flow->present & CTS_FLOW_KEY_ATTRS) | up->set;
+	}
+	return change_write(c, CTS_OP_UPDATE, &up->flow, i);
+}
+
+int update_consume(void *ctx, const struct cts_batch *batch)
+{
+	struct change *c = ctx;
+	const struct cts_event *ev;
+	struct update up;
+	size_t i;
+
+	change_begin(c, batch);
+	/* The results are asked for when the writes of the whole batch are done. */
+	cts_batch_for_each(i, ev, &c->batch) {
+		if (c->error || !update_make(c, ev->flow, &up))
+			cts_batch_drop(&c->batch, i);
+		else if (update_write(c, ev, &up, i) < 0)
+			return -1;
+	}
+	if (c->dry_run)
+		return 0;
+	if (change_settle(c) < 0)
+		return -1;
+	cts_batch_for_each(i, ev, &c->batch)
+		if (cts_writer_add(c->reader, CTS_OP_GET, ev->flow, 0) < 0)
+			return change_broken(c);
+	return cts_writer_flush(c->reader) < 0 ? change_broken(c) : 0;
 }
 
 int cmd_update(struct cmdline *cl)
 {
-	struct updater u = { .cl = cl, .printer = printer_open(cl) };
-	const struct cts_writer_conf wconf = { .ctx = &u, .done = updater_done };
-	const struct cts_writer_conf rconf = { .ctx = &u, .found = updater_found };
-	struct cts_consumer consumer = { .name = "update", .ctx = &u, .consume = updater_consume };
-	struct cts_pipeline *pipe = assemble(cl, &consumer);
-	struct cts_dump_conf conf = { .table = cl->table };
-	struct cts_dump *dump;
-	int more = 0;
+	struct change c = { .error = 0 };
 
-	select_push(cl, &conf);
-	u.writer = cts_writer_open(&wconf);
-	u.reader = cts_writer_open(&rconf);
-	dump = u.writer && u.reader ? cts_dump_open(&conf) : NULL;
-	if (!dump)
-		return report_failure(cl->command, errno);
-	while (!u.error && (more = cts_dump_step(dump, update_push, pipe)) > 0)
-		;
-	if (more < 0 && errno != EINTR)
-		u.error = errno;
-	cts_dump_close(dump);
-	cts_writer_close(u.writer);
-	cts_writer_close(u.reader);
-	cts_pipeline_destroy(pipe);
-	if (printer_flush(u.printer) < 0 && !u.error)
-		u.error = errno;
-	printer_close(u.printer);
-	if (u.error)
-		report_failure(cl->command, u.error);
-	if (!u.error || u.updated)
-		report_count(u.updated, "updated");
-	return u.updated && !u.error ? EXIT_OK : EXIT_OTHER;
+	return change_command(&c, cl);
 }

@@ -8,63 +8,36 @@
 #include <string.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/scan.h"
 
-/* Values of long options that have no letter; protocol options follow. */
-enum { VAL_OPTION = 0x100, VAL_PROTO = 0x200 };
-
-#define LONG_MAX_ROWS 128
-#define SHORT_MAX 256
+/* What the scanner calls commands, options and a protocol's options. */
+enum { VAL_COMMAND = 0, VAL_OPTION = 0x100, VAL_PROTO = 0x200 };
 
 struct parser {
-	struct option longs[LONG_MAX_ROWS];
-	unsigned int n_longs;
-	unsigned int n_fixed;          /* of longs: those that are not a protocol's */
-	char shorts[SHORT_MAX];
+	struct scan_table fixed;       /* commands, options */
+	struct scan_table proto;       /* options of a protocol */
+	uint8_t proto_made;            /* of this one */
 	struct label_maps maps;
 	bool warned;                   /* of what is deprecated, once */
-	int argc;                      /* of the command line at work */
-	char **argv;
 };
 
-static void parser_long(struct parser *p, const char *name, int arg, int val)
-{
-	struct option *o = &p->longs[p->n_longs];
-
-	if (p->n_longs + 1 >= LONG_MAX_ROWS)
-		abort();
-	*o = (struct option){ .name = name, .has_arg = arg, .val = val };
-	p->n_longs++;
-}
-
-/* The getopt tables are made from ours, so that there is one list of options. */
 struct parser *parser_create(void)
 {
 	struct parser *p = calloc(1, sizeof(*p));
-	size_t len = 0, i;
+	int i;
 
 	if (!p)
 		return NULL;
-	p->shorts[len++] = ':';  /* a missing argument is told from an unknown option */
-	for (i = 0; i < CMD_MAX; i++) {
-		p->shorts[len++] = commands[i].letter;
-		parser_long(p, commands[i].name, no_argument, commands[i].letter);
-	}
+	for (i = 0; i < CMD_MAX; i++)
+		scan_table_add(&p->fixed, commands[i].letter, commands[i].name,
+			       i == CMD_LOAD ? required_argument : no_argument, VAL_COMMAND + i);
 	for (i = 0; i < OPT_MAX; i++) {
 		const struct option_row *row = &option_rows[i];
-		int val = row->letter ? row->letter : VAL_OPTION + (int)i;
 
-		parser_long(p, row->name, row->arg, val);
+		scan_table_add(&p->fixed, row->letter, row->name, row->arg, VAL_OPTION + i);
 		if (row->aliases)
-			parser_long(p, row->aliases, row->arg, val);
-		if (!row->letter)
-			continue;
-		p->shorts[len++] = row->letter;
-		if (row->arg != no_argument)
-			p->shorts[len++] = ':';
-		if (row->arg == optional_argument)
-			p->shorts[len++] = ':';
+			scan_table_add(&p->fixed, 0, row->aliases, row->arg, VAL_OPTION + i);
 	}
-	p->n_fixed = p->n_longs;
 	return p;
 }
 
@@ -73,39 +46,6 @@ void parser_destroy(struct parser *p)
 	if (p)
 		label_maps_fini(&p->maps);
 	free(p);
-}
-
-static enum option_id option_of(int val)
-{
-	int i;
-
-	if (val >= VAL_OPTION)
-		return (enum option_id)(val - VAL_OPTION);
-	for (i = 0; i < OPT_MAX; i++)
-		if (option_rows[i].letter == val)
-			return (enum option_id)i;
-	return OPT_MAX;
-}
-
-static const struct command *command_of(int val)
-{
-	size_t i;
-
-	for (i = 0; i < CMD_MAX; i++)
-		if (commands[i].letter == val)
-			return &commands[i];
-	return NULL;
-}
-
-/* The word that follows, if it is no option: a table, a value left apart. */
-static const char *next_word(struct parser *p)
-{
-	const char *word = optind < p->argc ? p->argv[optind] : NULL;
-
-	if (!word || *word == '-' || *word == '!')
-		return NULL;
-	optind++;
-	return word;
 }
 
 static void parse_table(struct cmdline *cl, const char *word)
@@ -125,7 +65,7 @@ static void parse_table(struct cmdline *cl, const char *word)
 	die_at(&cl->at, EXIT_PARAMETER, "unknown type `%s'", word);
 }
 
-static void set_command(struct cmdline *cl, const struct command *c, struct parser *p)
+static void set_command(struct cmdline *cl, const struct command *c, struct scan *s)
 {
 	const char *word;
 
@@ -134,9 +74,13 @@ static void set_command(struct cmdline *cl, const struct command *c, struct pars
 	if (cl->command && cl->command->id != CMD_HELP)
 		die_at(&cl->at, EXIT_PARAMETER, "Invalid commands combination");
 	cl->command = c;
+	if (c->id == CMD_LOAD) {
+		cl->path = s->arg;
+		return;
+	}
 	/* Every command takes the word: a table that it cannot work on must be
 	 * refused (check_table()), never be passed over as a stray word. */
-	word = next_word(p);
+	word = scan_word(s);
 	if (word)
 		parse_table(cl, word);
 }
@@ -301,60 +245,58 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 			       "--labelmap must stand once, before labels are named");
 		cl->labelmap_path = arg;
 		break;
-	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO: case OPT_MAX:
+	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO:
+	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_MAX:
 		break;
 	}
 }
 
 /* -p brings its protocol's options in. */
-static void add_proto_options(struct cmdline *cl, struct parser *p)
+static void add_proto_options(const struct cmdline *cl, struct parser *p, struct scan *s)
 {
-	p->n_longs = p->n_fixed;
-	p->n_longs += proto_options_add(cl->store.flow.orig.proto, &p->longs[p->n_longs],
-					LONG_MAX_ROWS - 1 - p->n_longs, VAL_PROTO);
-	memset(&p->longs[p->n_longs], 0, sizeof(p->longs[0]));
+	uint8_t proto = cl->store.flow.orig.proto;
+
+	if (p->proto_made != proto) {
+		scan_table_clear(&p->proto);
+		proto_options_add(proto, &p->proto, VAL_PROTO);
+		p->proto_made = proto;
+	}
+	s->extra = &p->proto;
 }
 
-static void take_option(struct cmdline *cl, struct parser *p, int val, int index)
+static void take_option(struct cmdline *cl, struct parser *p, struct scan *s, int val)
 {
-	const struct command *c = command_of(val);
-	enum option_id id;
-	const char *arg = optarg;
+	enum option_id id = (enum option_id)(val - VAL_OPTION);
 
-	if (c) {
-		set_command(cl, c, p);
+	if (val < VAL_OPTION) {
+		set_command(cl, &commands[val - VAL_COMMAND], s);
 		return;
 	}
 	if (val >= VAL_PROTO) {
-		proto_option_parse(cl, (enum proto_option_id)(val - VAL_PROTO),
-				   p->longs[index].name, arg);
+		proto_option_parse(cl, (enum proto_option_id)(val - VAL_PROTO), s->name, s->arg);
 		return;
 	}
-	id = option_of(val);
-	if (id == OPT_MAX)
-		die_at(&cl->at, EXIT_PARAMETER, "unknown option `-%c'", val);
-	if (!arg && option_rows[id].arg == optional_argument)
-		arg = next_word(p);
-	set_option(cl, id, arg);
+	if (!s->arg && option_rows[id].arg == optional_argument)
+		s->arg = scan_word(s);
+	set_option(cl, id, s->arg);
 	if (id == OPT_NAT_RANGE && !p->warned) {
 		fputs("WARNING: ignoring -a, deprecated option.\n", stderr);
 		p->warned = true;
 	}
 	if (id == OPT_PROTO)
-		add_proto_options(cl, p);
+		add_proto_options(cl, p, s);
 }
 
-static void bad_option(const struct cmdline *cl, const char *word, bool argument_missing)
+static void bad_option(const struct cmdline *cl, const struct scan *s, bool argument_missing)
 {
-	int name = (int)strcspn(word, "=");
-
-	if (word[0] == '-' && word[1] == '-')
+	if (!s->letter)
 		die_at(&cl->at, EXIT_PARAMETER,
 		       argument_missing ? "option `%.*s' requires an argument" :
-					  "unknown option `%.*s'", name, word);
+					  "unknown option `%.*s'",
+		       (int)strcspn(s->word, "="), s->word);
 	die_at(&cl->at, EXIT_PARAMETER,
 	       argument_missing ? "option `-%c' requires an argument" :
-				  "unknown option `-%c'", optopt);
+				  "unknown option `-%c'", s->letter);
 }
 
 /* What belongs together is said in one place: presence bits, family, inversion. */
@@ -385,27 +327,17 @@ static void check_zero(const struct cmdline *cl)
 void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at, int argc,
 		   char *argv[])
 {
-	int val, index;
+	struct scan s;
+	int val;
 
 	memset(cl, 0, sizeof(*cl));
 	cl->at = *at;
 	cl->maps = &p->maps;
-	p->argc = argc;
-	p->argv = argv;
-	p->n_longs = p->n_fixed;
-	memset(&p->longs[p->n_longs], 0, sizeof(p->longs[0]));
-	opterr = 0;
-	optind = 0;  /* start anew */
-	for (;;) {
-		int before = optind ? optind : 1;
-
-		index = -1;
-		val = getopt_long(argc, argv, p->shorts, p->longs, &index);
+	scan_init(&s, &p->fixed, argc, argv);
+	while ((val = scan_next(&s)) != SCAN_END) {
 		if (val < 0)
-			break;
-		if (val == '?' || val == ':')
-			bad_option(cl, argv[optind > before ? optind - 1 : before], val == ':');
-		take_option(cl, p, val, index);
+			bad_option(cl, &s, val == SCAN_NO_ARGUMENT);
+		take_option(cl, p, &s, val);
 	}
 	if (!cl->command) {
 		options_refuse(cl);

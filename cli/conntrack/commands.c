@@ -20,4 +20,5 @@ const struct command commands[CMD_MAX] = {
 	[CMD_COUNT]   = { CMD_COUNT, 'C', "counter", CT, cmd_count },
 	[CMD_STATS]   = { CMD_STATS, 'S', "stats", CT, cmd_stats },
 	[CMD_VERSION] = { CMD_VERSION, 'V', "version", CT, cmd_version },
+	[CMD_LOAD]    = { CMD_LOAD, 'R', "load-file", CT, cmd_load },
 };

@@ -24,7 +24,7 @@ enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_PARAMETER = 2 };
 /* Columns of the option matrix (options.c) in its order. */
 enum command_id {
 	CMD_LIST, CMD_CREATE, CMD_ADD, CMD_UPDATE, CMD_DELETE, CMD_GET, CMD_EVENT, CMD_FLUSH,
-	CMD_HELP, CMD_COUNT, CMD_STATS, CMD_VERSION, CMD_MAX, CMD_NONE = CMD_MAX
+	CMD_HELP, CMD_COUNT, CMD_STATS, CMD_VERSION, CMD_LOAD, CMD_MAX, CMD_NONE = CMD_MAX
 };
 
 enum option_id {
@@ -32,7 +32,8 @@ enum option_id {
 	OPT_STATUS, OPT_ZERO, OPT_EVENT_MASK, OPT_TUPLE_SRC, OPT_TUPLE_DST, OPT_MASK_SRC,
 	OPT_MASK_DST, OPT_NAT_RANGE, OPT_MARK, OPT_SECMARK, OPT_ID, OPT_FAMILY, OPT_SRC_NAT,
 	OPT_DST_NAT, OPT_ANY_NAT, OPT_OUTPUT, OPT_BUFFER_SIZE, OPT_ZONE, OPT_LABEL,
-	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP, OPT_MAX
+	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP,
+	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_MAX
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
 
@@ -80,7 +81,6 @@ struct cmdline {
 	uint32_t proto_given;       /* PO_BIT() */
 	int family;                 /* AF_UNSPEC: not known */
 	struct cts_flow_store store;/* what the options say of a flow */
-	struct cts_flow pushed;     /* what of it the kernel is asked for */
 	union cts_addr src_mask, dst_mask;
 	bool src_masked, dst_masked;
 	uint32_t mark, mark_mask;
@@ -94,6 +94,7 @@ struct cmdline {
 	bool labels_named;
 	struct label_maps *maps;    /* the parser's */
 	const char *labelmap_path;  /* lent by argv */
+	const char *path;           /* of --load-file; lent by argv */
 };
 
 static inline bool cmdline_has(const struct cmdline *cl, enum option_id id)
@@ -123,6 +124,7 @@ int cmd_count(struct cmdline *cl);
 int cmd_stats(struct cmdline *cl);
 int cmd_version(struct cmdline *cl);
 int cmd_help(struct cmdline *cl);
+int cmd_load(struct cmdline *cl);
 
 /* -- cmdline.c -- */
 
@@ -153,10 +155,9 @@ void options_refuse(const struct cmdline *cl);
 
 /* -- proto_options.c -- */
 
-struct option;              /* getopt.h */
-/* Append the long options of a protocol (val = base + enum proto_option_id) to
- * list, which has room for max rows. Returns how many. */
-unsigned int proto_options_add(uint8_t proto, struct option *list, unsigned int max, int base);
+struct scan_table;          /* scan.h */
+/* Add the long options of a protocol (val = base + enum proto_option_id). */
+void proto_options_add(uint8_t proto, struct scan_table *table, int base);
 void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char *name,
 			const char *arg);
 void proto_options_check(struct cmdline *cl);
@@ -191,8 +192,9 @@ void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WOR
 /* The command line's conditions as a filter of the pipeline; priv is the cmdline. */
 extern const struct cts_filter_ops select_filter;
 bool select_matches(const struct cmdline *cl, const struct cts_flow *flow);
-/* What of them the kernel can look at already; the filter stays the truth. */
-void select_push(struct cmdline *cl, struct cts_dump_conf *conf);
+/* What of them the kernel can look at already; the filter stays the truth. conf
+ * borrows pushed. */
+void select_push(const struct cmdline *cl, struct cts_dump_conf *conf, struct cts_flow *pushed);
 
 /* -- print.c -- */
 

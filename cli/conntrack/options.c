@@ -42,6 +42,8 @@ const struct option_row option_rows[OPT_MAX] = {
 	[OPT_LABEL_DEL]   = { 0, "label-del", NULL, OPTIONAL,      "...o....." "....." },
 	[OPT_ORIG_ZONE]   = { 0, "orig-zone", NULL, ARG,           "ooo.o.o.." "....." },
 	[OPT_REPLY_ZONE]  = { 0, "reply-zone", NULL, ARG,          "ooo.o.o.." "....." },
+	[OPT_KEEP_GOING]  = { 0, "keep-going", NULL, NO,           "........." "....." },
+	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO,              "...oo...." "....." },
 	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
 };
 
@@ -52,12 +54,24 @@ static int options_column(const struct cmdline *cl)
 		[CMD_LIST] = 9, [CMD_CREATE] = 10, [CMD_ADD] = -1, [CMD_UPDATE] = -1,
 		[CMD_DELETE] = 11, [CMD_GET] = 12, [CMD_EVENT] = 13, [CMD_FLUSH] = -1,
 		[CMD_HELP] = 8, [CMD_COUNT] = -1, [CMD_STATS] = -1, [CMD_VERSION] = -1,
+		[CMD_LOAD] = -1,
 	};
 	enum command_id id = cl->command->id;
 
 	if (cl->table == CTS_TABLE_EXPECT)
 		return expect[id];
 	return id <= CMD_HELP ? (int)id : -1;
+}
+
+static char options_rule(const struct cmdline *cl, enum option_id id)
+{
+	int column = options_column(cl);
+
+	if (id == OPT_NAT_RANGE)
+		return 'o';
+	if (cl->command->id == CMD_LOAD)
+		return id == OPT_KEEP_GOING || id == OPT_DRY_RUN ? 'o' : '.';
+	return column < 0 ? '.' : option_rows[id].matrix[column];
 }
 
 static void pair_check(const struct cmdline *cl)
@@ -83,12 +97,11 @@ void options_refuse(const struct cmdline *cl)
 
 void options_check(const struct cmdline *cl)
 {
-	int i, column = options_column(cl);
 	bool pair = false;
+	int i;
 
 	for (i = 0; i < OPT_MAX; i++) {
-		char rule = i == OPT_NAT_RANGE ? 'o' :
-			    column < 0 ? '.' : option_rows[i].matrix[column];
+		char rule = options_rule(cl, i);
 		bool given = cmdline_has(cl, i);
 
 		if (given && rule == '.')

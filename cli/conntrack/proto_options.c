@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/scan.h"
 
 #define P_TCP     (1u << 0)
 #define P_UDP     (1u << 1)
@@ -69,17 +70,14 @@ static const struct proto_row {
 };
 #define N_PROTO_ROWS (sizeof(proto_rows) / sizeof(proto_rows[0]))
 
-unsigned int proto_options_add(uint8_t proto, struct option *list, unsigned int max, int base)
+void proto_options_add(uint8_t proto, struct scan_table *table, int base)
 {
-	unsigned int n = 0;
 	size_t i;
 
-	for (i = 0; i < N_PROTO_ROWS && n < max; i++)
+	for (i = 0; i < N_PROTO_ROWS; i++)
 		if (proto_rows[i].protos & proto_bit(proto))
-			list[n++] = (struct option){ .name = proto_rows[i].name,
-						     .has_arg = required_argument,
-						     .val = base + (int)proto_rows[i].id };
-	return n;
+			scan_table_add(table, 0, proto_rows[i].name, required_argument,
+				       base + (int)proto_rows[i].id);
 }
 
 void proto_options_help(uint8_t proto)

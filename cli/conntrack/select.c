@@ -216,11 +216,12 @@ const struct cts_filter_ops select_filter = {
 
 /* What is asked for exactly, as tuples in which 0 stands for anything. The kernel
  * can look at them only within one family. */
-static void push_tuples(struct cmdline *cl, struct cts_dump_conf *conf)
+static void push_tuples(const struct cmdline *cl, struct cts_dump_conf *conf,
+			struct cts_flow *f)
 {
 	const struct cts_flow *want = &cl->store.flow;
-	struct cts_flow *f = &cl->pushed;
 
+	memset(f, 0, sizeof(*f));
 	if (cl->family == AF_UNSPEC)
 		return;
 	f->orig.family = f->reply.family = (uint8_t)cl->family;
@@ -245,10 +246,10 @@ static void push_tuples(struct cmdline *cl, struct cts_dump_conf *conf)
 	conf->filter = f;
 }
 
-void select_push(struct cmdline *cl, struct cts_dump_conf *conf)
+void select_push(const struct cmdline *cl, struct cts_dump_conf *conf, struct cts_flow *pushed)
 {
 	conf->family = cl->family;
-	push_tuples(cl, conf);
+	push_tuples(cl, conf, pushed);
 	if (cl->command->id == CMD_UPDATE)
 		return;
 	if (cmdline_has(cl, OPT_MARK) && cl->mark_mask) {

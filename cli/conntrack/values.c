@@ -16,10 +16,16 @@
 /* The whole of text as a number, decimal, 0x or 0 octal. */
 static bool number_read(const char *text, const char *end, uint64_t max, uint64_t *value)
 {
+	const char *p = text;
 	char *stop;
 
 	if (text == end || !isdigit((unsigned char)*text))
 		return false;
+	if (*text != '0' && end - text < 19) {  /* as nearly all are */
+		for (*value = 0; p < end && isdigit((unsigned char)*p); p++)
+			*value = *value * 10 + (uint64_t)(*p - '0');
+		return p == end && *value <= max;
+	}
 	errno = 0;
 	*value = strtoull(text, &stop, 0);
 	return !errno && stop == end && *value <= max;
@@ -47,10 +53,31 @@ uint32_t parse_setting_number(const struct place *at, const char *text, uint32_t
 	return (uint32_t)value;
 }
 
+/* Four decimal numbers, the form that nearly all have. */
+static bool dotted_read(const char *text, union cts_addr *addr)
+{
+	unsigned int i, value;
+
+	for (i = 0; i < 4; i++) {
+		const char *first = text;
+
+		for (value = 0; *text >= '0' && *text <= '9' && text - first < 3; text++)
+			value = value * 10 + (unsigned int)(*text - '0');
+		if (text == first || value > 255 || (*first == '0' && text - first > 1) ||
+		    *text++ != "...\0"[i])
+			return false;
+		addr->bytes[i] = (uint8_t)value;
+	}
+	return true;
+}
+
 int parse_address(const char *text, union cts_addr *addr)
 {
 	struct in_addr in;
 
+	memset(addr, 0, sizeof(*addr));
+	if (dotted_read(text, addr))
+		return AF_INET;
 	memset(addr, 0, sizeof(*addr));
 	if (inet_aton(text, &in)) {
 		addr->v4 = in.s_addr;

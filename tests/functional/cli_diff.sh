@@ -260,6 +260,15 @@ wanted() {
 	return 1
 }
 
+# What follows LINES, split at semicolons, is the content of a file.
+with_lines() {
+	case $line in
+	*LINES*)
+		printf '%s\n' "${line#*LINES }" | tr ';' '\n' >"$tmp/lines"
+		line=${line%%LINES*}$tmp/lines ;;
+	esac
+}
+
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 requires
@@ -267,6 +276,7 @@ set -f
 while IFS='|' read -r kind line <&3; do
 	case $kind in ''|'#'*) continue ;; esac
 	wanted "$line" "$@" || continue
+	with_lines
 	as=
 	case $kind in
 	powerless:*)

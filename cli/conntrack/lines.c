@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading files of command lines: blocks, lines in them, words in those. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/conntrack/lines.h"
+
+struct lines {
+	int fd;
+	struct place at;
+	uint64_t left;                  /* bytes that may still be read */
+	uint64_t taken;                 /* bytes that were read since the first line */
+	size_t start, end;              /* buf[start..end) is not split yet */
+	char *argv[LINES_WORDS_MAX + 1];
+	char buf[LINES_BYTES_MAX + 1];  /* room for the NUL of a last line without line feed */
+};
+
+static int spool_open(void)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[4096];
+	int fd;
+
+	if (!dir || !*dir)
+		dir = "/tmp";
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	if (snprintf(path, sizeof(path), "%s/conntrack.XXXXXX", dir) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static ssize_t read_some(int fd, char *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, size);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Put a copy of what l->fd still gives in its place. 0, or -1 and errno. */
+static int spool(struct lines *l)
+{
+	int copy = spool_open();
+	ssize_t n;
+
+	if (copy < 0)
+		return -1;
+	while ((n = read_some(l->fd, l->buf, sizeof(l->buf))) > 0) {
+		if (write_all(copy, l->buf, (size_t)n) < 0)
+			n = -1;
+		if (n < 0)
+			break;
+	}
+	if (n < 0 || lseek(copy, 0, SEEK_SET) < 0) {
+		int saved = errno;
+
+		close(copy);
+		errno = saved;
+		return -1;
+	}
+	close(l->fd);
+	l->fd = copy;
+	return 0;
+}
+
+struct lines *lines_open(const char *path)
+{
+	struct lines *l = malloc(sizeof(*l));
+	bool input = !strcmp(path, "-");
+	struct stat st;
+	int saved;
+
+	if (!l)
+		return NULL;
+	l->fd = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
+	l->at = (struct place){ input ? "standard input" : path, 0 };
+	l->left = UINT64_MAX;
+	l->taken = 0;
+	l->start = l->end = 0;
+	if (l->fd < 0 || fstat(l->fd, &st) < 0)
+		goto err;
+	if ((input || !S_ISREG(st.st_mode)) && spool(l) < 0)
+		goto err;
+	return l;
+err:
+	saved = errno;
+	lines_close(l);
+	errno = saved;
+	return NULL;
+}
+
+void lines_close(struct lines *l)
+{
+	if (l && l->fd >= 0)
+		close(l->fd);
+	free(l);
+}
+
+const struct place *lines_place(const struct lines *l)
+{
+	return &l->at;
+}
+
+int lines_rewind(struct lines *l)
+{
+	l->left = l->taken;
+	l->taken = 0;
+	l->start = l->end = 0;
+	l->at.line = 0;
+	return lseek(l->fd, 0, SEEK_SET) < 0 ? -1 : 0;
+}
+
+/* More bytes behind those that are there. 1: some came, 0: there are no more. */
+static int fill(struct lines *l)
+{
+	size_t room;
+	ssize_t n;
+
+	if (l->start) {
+		memmove(l->buf, l->buf + l->start, l->end - l->start);
+		l->end -= l->start;
+		l->start = 0;
+	}
+	room = LINES_BYTES_MAX - l->end;
+	if (!room) {
+		l->at.line++;
+		die_at(&l->at, EXIT_PARAMETER, "line is longer than %u bytes", LINES_BYTES_MAX - 1);
+	}
+	if (room > l->left)
+		room = (size_t)l->left;
+	n = room ? read_some(l->fd, l->buf + l->end, room) : 0;
+	if (n <= 0)
+		return (int)n;
+	l->end += (size_t)n;
+	l->taken += (uint64_t)n;
+	l->left -= (uint64_t)n;
+	return 1;
+}
+
+/* The next line, NUL in the place of its line feed. 1, 0 or -1 as lines_next(). */
+static int next_line(struct lines *l, char **line, size_t *len)
+{
+	char *feed = NULL;
+	size_t seen = 0;
+
+	for (;;) {
+		int more;
+
+		if (l->end - l->start > seen)
+			feed = memchr(l->buf + l->start + seen, '\n', l->end - l->start - seen);
+		if (feed)
+			break;
+		seen = l->end - l->start;
+		more = fill(l);
+		if (more < 0)
+			return -1;
+		if (!more)
+			break;
+	}
+	if (!feed && l->start == l->end)
+		return 0;
+	if (!feed)
+		feed = l->buf + l->end;
+	*feed = '\0';
+	*line = l->buf + l->start;
+	*len = (size_t)(feed - *line);
+	l->start = feed == l->buf + l->end ? l->end : l->start + *len + 1;
+	l->at.line++;
+	return 1;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n');
+}
+
+/* Take quotes and backslashes out of the word at from and end it. Returns where the
+ * search for the next one goes on. */
+static char *take_word(const struct lines *l, char *from)
+{
+	bool quoted = false;
+	char *to;
+
+	while ((unsigned char)*from > ' ' && *from != '"')  /* as nearly all are */
+		from++;
+	for (to = from; *from; from++) {
+		if (!quoted && is_blank(*from))
+			break;
+		if (*from == '"') {
+			if (quoted) {
+				*to = '\0';
+				return from + 1;
+			}
+			quoted = true;
+			continue;
+		}
+		if (quoted && *from == '\\' && from[1])
+			from++;
+		*to++ = *from;
+	}
+	if (quoted)
+		die_at(&l->at, EXIT_PARAMETER, "a quote is not closed");
+	if (*from)
+		from++;
+	*to = '\0';
+	return from;
+}
+
+/* Words of a line into l->argv. Returns their number with that of the program. */
+static int split(struct lines *l, char *p)
+{
+	static char program[] = "conntrack";
+	int n = 0;
+
+	l->argv[n++] = program;
+	for (;;) {
+		while (is_blank(*p))
+			p++;
+		if (!*p)
+			break;
+		if (n == (int)LINES_WORDS_MAX)
+			die_at(&l->at, EXIT_PARAMETER, "more than %u words", LINES_WORDS_MAX - 1);
+		l->argv[n++] = p;
+		p = take_word(l, p);
+	}
+	l->argv[n] = NULL;
+	return n;
+}
+
+int lines_next(struct lines *l, int *argc, char ***argv)
+{
+	char *line;
+	size_t len;
+	int more;
+
+	while ((more = next_line(l, &line, &len)) > 0) {
+		if (memchr(line, '\0', len))
+			die_at(&l->at, EXIT_PARAMETER, "a NUL byte is no text");
+		while (is_blank(*line))
+			line++;
+		if (!*line || *line == '#')
+			continue;
+		*argc = split(l, line);
+		*argv = l->argv;
+		return 1;
+	}
+	return more;
+}

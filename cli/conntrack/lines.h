@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A file of command lines, read twice in constant memory: once to check it, once to
+ * act. Words are split at blanks; a word in double quotes ends with them, and a
+ * backslash inside them takes away what the next character means. Empty lines and
+ * those that begin with # are passed over.
+ */
+#ifndef CONNTRACK_LINES_H
+#define CONNTRACK_LINES_H
+
+#include "cli/conntrack/conntrack.h"
+
+#define LINES_BYTES_MAX 65536u   /* of a line, line feed included */
+#define LINES_WORDS_MAX 1024u
+
+struct lines;
+
+/* path `-': standard input. What cannot be read twice is copied into a temporary
+ * file that has no name. NULL and errno. */
+struct lines *lines_open(const char *path);
+void lines_close(struct lines *l);   /* takes NULL */
+/* The next command line: argv[0] stands for the program's name, argv[*argc] is NULL;
+ * both last until the next call. 1: there is one, 0: no more, -1 and errno: cannot be
+ * read. Mistakes of quoting and length are reported and end the program. */
+int lines_next(struct lines *l, int *argc, char ***argv);
+/* Where the line that was read last stands. */
+const struct place *lines_place(const struct lines *l);
+/* From the first line again, no further than was read before. 0, or -1 and errno. */
+int lines_rewind(struct lines *l);
+
+#endif

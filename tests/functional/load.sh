@@ -1,0 +1,188 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# conntrack -R: files of command lines. What was saved loads again; a mistake changes
+# nothing; refusals are told with their line; memory does not grow with the file.
+. "$(dirname "$0")/lib.sh"
+export LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+conntrack=$build/.libs/conntrack
+[ -x "$conntrack" ] || skip "no $conntrack"
+command -v setpriv >/dev/null || skip "setpriv is needed"
+ns a
+
+ct() { in_ns a "$conntrack" "$@"; }
+table() { ct -L "$@" 2>/dev/null | sed -E 's/^(.{12}) *[0-9]+ /\1 T /; s/ use=[0-9]+//' | sort; }
+count() { ct -C; }
+
+# load STATUS MESSAGES ARGUMENTS...: of the file $tmp/lines; every line of MESSAGES is said
+load()
+{
+	local want=$1 messages=$2 status line
+	shift 2
+	ct -R "$tmp/lines" "$@" >"$tmp/out" 2>"$tmp/err.log"
+	status=$?
+	[ "$status" = "$want" ] || { cat "$tmp/lines"; fail "-R ends with $status, not $want"; }
+	while IFS= read -r line; do
+		[ -z "$line" ] || grep -qF -- "$line" "$tmp/err.log" ||
+			fail "-R does not say: $line"
+	done <<<"$messages"
+	[ -n "$messages" ] || [ ! -s "$tmp/err.log" ] || fail "-R says something"
+}
+
+the_same() { [ "$(table)" = "$before" ] || fail "the table has changed: $*"; }
+
+entry="-t 1000 -d 2.2.2.2 -p udp --dport 2"
+ct -I -s 1.1.1.1 $entry --sport 1 2>/dev/null || fail "cannot make an entry"
+before=$(table)
+
+# -- mistakes, wherever they stand, leave the table as it is --
+for wrong in "-A -s 1.1.1.1" "-D -s" "-L" "-X" "-U -m x" "-A -s \"1.1.1.1" "-D -p tcp --sport 70000" \
+	"-D --sport 1" "-D -u NONSENSE" "-F -s 1.1.1.1" "-D --dry-run" "-R x" "nothing"; do
+	{ for i in {1..200}; do echo "-D -s 1.1.1.1"; done; echo; echo "# x"; printf %s "$wrong"; } >"$tmp/lines"
+	ct -R "$tmp/lines" >/dev/null 2>"$tmp/err.log" && fail "taken: $wrong"
+	grep -qF "$tmp/lines:203: " "$tmp/err.log" || fail "no place is told: $wrong"
+	the_same "$wrong"
+done
+head -c 70000 /dev/zero | tr '\0' x >"$tmp/lines"
+load 2 "$tmp/lines:1: line is longer than 65535 bytes"
+printf -- '-F\n-D -s 1.1.1.1\0\n' >"$tmp/lines"
+load 2 "$tmp/lines:2: a NUL byte is no text"
+{ printf -- -D; for i in {1..1100}; do printf ' x'; done; } >"$tmp/lines"
+load 2 "$tmp/lines:1: more than 1023 words"
+the_same "broken lines"
+rm "$tmp/lines"
+load 2 "Failed to open file $tmp/lines for reading: No such file or directory"
+ct -R "$tmp" 2>"$tmp/err.log"
+[ $? = 2 ] || fail "a folder is taken for a file"
+
+# -- blanks, quotes, ends of lines, no line at all --
+: >"$tmp/lines"
+load 0 ""
+printf '\n   \n# -F\n \t # -F\n   ' >"$tmp/lines"
+load 0 ""
+the_same "nothing but blanks"
+long=$(head -c 60000 /dev/zero | tr '\0' ' ')
+printf '%s\r\n' "-A -s \"1.1.1.2\" $entry  --sport \"\\1\" stray" >"$tmp/lines"
+printf '%s' "-A	-s 1.1\".1.3\"$long $entry --sport 1" >>"$tmp/lines"
+load 0 ""
+[ "$(count)" = 3 ] || fail "quoted lines are not loaded"
+
+# -- each line has its own values --
+cat >"$tmp/lines" <<END
+-U -s 1.1.1.1 -m 0x11
+-U -s 1.1.1.2 -m 0x22
+-U -d 2.2.2.2 -m 0xf00/0xf00
+-U -s 1.1.1.3 -m 7 -u ASSURED
+END
+load 0 ""
+[ "$(wc -l <"$tmp/out")" = 3 ] || fail "updated entries are not printed once each"
+[ "$(ct -L -o id 2>/dev/null | grep -o 'src=1.* mark=[0-9]*' | sed 's/ .*=/ /' | sort | tr '\n' ';')" = \
+	"src=1.1.1.1 3857;src=1.1.1.2 3874;src=1.1.1.3 7;" ] || { table; fail "marks are mixed up"; }
+ct -L 2>/dev/null | grep -c ASSURED | grep -qx 1 || fail "a status leaks into other lines"
+
+# -- order: of creates, changes, deletes and flushes --
+cat >"$tmp/lines" <<END
+-F
+-A -s 3.3.3.3 $entry --sport 1
+-U -s 3.3.3.3 -m 1
+-A -s 3.3.3.4 $entry --sport 1
+-U -d 2.2.2.2 -m 0x10/0xf0
+-D -s 3.3.3.3 -o extended
+-D -s 3.3.3.9
+-I -s 3.3.3.3 $entry --sport 1
+END
+load 0 "connection tracking table has been emptied."
+[ "$(grep -c mark "$tmp/out")" = 4 ] || fail "not each change is printed"
+grep -q '^ipv4 .*src=3.3.3.3 .*mark=17' "$tmp/out" || fail "the delete is not last"
+[ "$(ct -L 2>/dev/null | sed -E 's/.* src=(3[^ ]*) .*mark=([0-9]*) .*/\1 \2/' | sort | tr '\n' ';')" = \
+	"3.3.3.3 0;3.3.3.4 16;" ] || { table; fail "lines did not act in order"; }
+
+# -- refusals --
+for i in {1..300}; do echo "-I -s 4.4.4.4 $entry --sport $i"; done >"$tmp/lines"
+sed -i "100s/.*/-I -s 3.3.3.4 $entry --sport 1/; 150s/.*/-I -s 3.3.3.3 $entry --sport 1/" "$tmp/lines"
+load 1 "$tmp/lines:100: Operation failed: Such conntrack exists, try -U to update
+the lines up to 128 were under way already"
+[ "$(count)" = $((2 + 127)) ] || fail "it stopped at $(count), not after its batch"
+ct -D -s 4.4.4.4 >/dev/null 2>&1
+load 1 "$tmp/lines:100: Operation failed: Such conntrack exists, try -U to update
+$tmp/lines:150: Operation failed: Such conntrack exists, try -U to update" --keep-going
+[ "$(count)" = 300 ] || fail "--keep-going did not: $(count)"
+in_ns a setpriv --bounding-set=-net_admin --inh-caps=-net_admin \
+	"$conntrack" -R "$tmp/lines" 2>"$tmp/err.log"
+[ $? = 1 ] && grep -q "$tmp/lines:1: Operation failed: sorry, you must be root" "$tmp/err.log" ||
+	fail "it does not say that rights are missing"
+
+# -- only to check --
+before=$(table)
+echo -F >"$tmp/lines"
+load 0 "1 lines are in order, nothing has been done." --dry-run
+the_same "--dry-run"
+
+# -- standard input, and what else cannot be read twice --
+echo "-D -s 4.4.4.4 -p udp --sport 1" | ct -R - >"$tmp/out" || fail "-R - does not read"
+[ "$(wc -l <"$tmp/out")" = 1 ] || fail "-R - does not act"
+printf -- "-F\n-D -s x" | ct -R - 2>"$tmp/err.log"
+grep -q "standard input:2: Invalid IP address" "$tmp/err.log" || fail "-R - does not say where"
+[ "$(count)" = 299 ] || fail "-R - acts before it has checked"
+ct -R <(echo "-D -s 4.4.4.4 -p udp --sport 2") >/dev/null || fail "a pipe cannot be loaded"
+[ "$(count)" = 298 ] || fail "a pipe is not loaded"
+echo -F | TMPDIR=$tmp/none ct -R - 2>"$tmp/err.log" && fail "no room for a copy, and no failure"
+ls "$tmp" | grep -q '^conntrack\.' && fail "the copy has a name"
+
+# -- there and back: what is shown is loaded again, all of it --
+saved()
+{
+	local i f
+	for i in {1..60}; do
+		f="-t $((3000 + i)) -m $i"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p tcp --sport $i --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p tcp --sport $i --dport 81 --state SYN_SENT"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p udp --sport $i --dport 53 -w $i"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p udp --sport $i --dport 54 --orig-zone $i"
+		echo "-A $f -s 2001:db8::$i -d 2001:db8::ffff -p udp --sport $i --dport 53 --reply-zone 9"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p icmp --icmp-type 8 --icmp-code 0 --icmp-id $i"
+		echo "-A $f -s 2001:db8::$i -d 2001:db8::ffff -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id $i"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p sctp --sport $i --dport 9 --state ESTABLISHED --orig-vtag $i --reply-vtag 7"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p gre --srckey $i --dstkey 7"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -p $((200 + i % 50))"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -n 192.0.2.1:$((7000 + i)) -p tcp --sport $i --dport 82 --state ESTABLISHED -u SEEN_REPLY"
+		echo "-A $f -s 10.1.0.$i -d 10.2.0.$i -g 192.0.2.2:8080 -p tcp --sport $i --dport 83 --state ESTABLISHED -u SEEN_REPLY"
+	done
+}
+ct -F 2>/dev/null
+saved >"$tmp/lines"
+load 0 ""
+[ "$(count)" = 720 ] || fail "$(count) of 720 entries are there"
+before=$(table -o extended)
+ct -L -o save 2>/dev/null >"$tmp/saved"
+if [ "$(grep -c ^-A "$tmp/saved")" = 720 ]; then
+	ct -F 2>/dev/null
+	ct -R - <"$tmp/saved" || fail "what was saved does not load"
+	diff <(printf '%s\n' "$before") <(table -o extended) >"$tmp/diff.log" ||
+		fail "the table is not what it was when it was saved"
+else
+	echo "-o save is not there: the round trip was not made"
+fi
+
+# -- a large file, in little memory; deletes in a row are one pass --
+ct -F 2>/dev/null
+awk 'BEGIN { for (i = 0; i < 1000000; i++) {
+	a = int(i / 65536) "." int(i / 256) % 256 "." i % 256
+	if (i % 10000 == 0)
+		print "-A -t 1000 -s 10." a " -d 2.2.2.2 -p udp --sport 1 --dport 2 -m 5"
+	else if (i % 3)
+		print "-D -s 10." a " -p tcp --sport " i % 65536
+	else
+		print "-U -s 10." a " -p udp --sport 1 --dport 2 -m " i % 1000
+} }' >"$tmp/lines"
+awk 'BEGIN { for (i = 0; i < 999999; i += 10000) printf "%s\n", "-D -s 10." int(i / 65536) "." \
+	int(i / 256) % 256 "." i % 256 " -p udp --sport 1" }' >>"$tmp/lines"
+in_ns a bash -c 'ulimit -v 200000; exec "$@"' - \
+	python3 - "$conntrack" -R "$tmp/lines" >"$tmp/rss" 2>"$tmp/err.log" <<'END' || fail "a million lines do not load"
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+END
+[ "$(cat "$tmp/rss")" -lt 16384 ] || [ -n "${SANITIZED:-}" ] || fail "$(cat "$tmp/rss") KiB for a million lines"
+[ "$(count)" = 0 ] || fail "a million lines left $(count) entries"
+echo "1,000,100 lines in $(cat "$tmp/rss") KiB"
