@@ -67,6 +67,13 @@ static void engine_random(void *ctx, void *buf, size_t len)
 	randombytes_buf(buf, len);
 }
 
+static void engine_stalled(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	cts_links_stalled(d->links);
+}
+
 static void engine_heard(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 {
 	struct daemon *d = ctx;
@@ -112,6 +119,7 @@ static const struct cts_engine_ops engine_ops = {
 	.random = engine_random,
 	.heard = engine_heard,
 	.peer_state = engine_peer_state,
+	.stalled = engine_stalled,
 };
 
 /* ... and with replicas that go into the kernel at once. */

@@ -11,7 +11,8 @@
 #include "core/runtime/loop.h"
 
 #define LINK_NODES_MAX 64u            /* nodes and their peer numbers that are remembered */
-#define LINK_PENALTY_NS UINT64_C(10000000000)
+#define LINK_PENALTY_NS UINT64_C(10000000000)      /* twice as long each time, up to */
+#define LINK_PENALTY_MAX_NS UINT64_C(320000000000)
 #define LINK_MESSAGE_MIN 548u         /* what any IPv4 path carries: 576 less headers */
 
 struct link {
@@ -24,6 +25,7 @@ struct link {
 	bool up;
 	bool used;                        /* messages go out here */
 	uint64_t penalty_until_ns;
+	uint64_t penalty_ns;             /* how long the last one was */
 };
 
 /* What is known of a node: where it was heard, and as which peer. */
@@ -277,9 +279,21 @@ void cts_links_heard(struct cts_links *l, unsigned int link, uint32_t peer, uint
 
 void cts_links_stalled(struct cts_links *l)
 {
+	uint64_t now = cts_loop_now_ns(l->loop);
+	struct cts_transport_status st;
+	struct link *k;
+
 	if (l->active < 0 || l->n < 2)
 		return;
-	l->link[l->active].penalty_until_ns = cts_loop_now_ns(l->loop) + LINK_PENALTY_NS;
+	k = &l->link[l->active];
+	/* Once it was right for long enough, the next time counts as the first. */
+	if (!k->penalty_ns || now - k->penalty_until_ns > LINK_PENALTY_MAX_NS)
+		k->penalty_ns = LINK_PENALTY_NS;
+	else if (k->penalty_ns < LINK_PENALTY_MAX_NS)
+		k->penalty_ns *= 2;
+	k->penalty_until_ns = now + k->penalty_ns;
+	cts_warn("links: %s (%s): what is sent does not arrive; it comes last for %u s",
+		 k->block->plugin, link_device(k, &st), (unsigned int)(k->penalty_ns / 1000000000u));
 	links_choose(l);
 }
 

@@ -20,6 +20,7 @@
 #define RING_RESERVE 128u            /* of them: for repairs alone, lest a full ring blocks them */
 #endif
 #define RING_STUCK_NS (1000 * MS)    /* S5 */
+#define STALL_NS (500 * MS)          /* the oldest message waits so long: is the link one-way? */
 #define HELLO_NS (200 * MS)
 #define HELLO_MEMBER_NS (5000 * MS)
 #define REPAIR_NS (50 * MS)          /* S4 */
@@ -97,6 +98,7 @@ struct owner {
 	uint64_t last;               /* last number given out */
 	uint64_t lowest;             /* lowest number in the ring; last + 1: empty */
 	uint64_t full_since_ns;      /* 0: not full */
+	uint64_t oldest, oldest_ns;  /* what lowest was, and since when */
 	bool gaps_listed;            /* perhaps a slot is listed as a gap */
 	uint64_t dead;               /* DEAD entries */
 	uint64_t dead_max;

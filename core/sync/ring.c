@@ -100,6 +100,33 @@ void ring_peer_leaves(struct cts_engine *e, struct node *n)
 	n->join = 0;
 }
 
+/* Who owes the oldest message and is heard all the same? */
+static bool ring_owing_heard(const struct cts_engine *e, const struct slot *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->n_nodes; i++)
+		if (s->owing & 1u << i && e->now - e->nodes[i].last_heard_ns < 2 * HELLO_NS)
+			return true;
+	return false;
+}
+
+static void ring_stalled(struct cts_engine *e)
+{
+	struct owner *o = &e->own;
+
+	if (o->oldest != o->lowest || !ring_len(o)) {
+		o->oldest = o->lowest;
+		o->oldest_ns = e->now;
+		return;
+	}
+	if (e->now - o->oldest_ns < STALL_NS)
+		return;
+	o->oldest_ns = e->now;
+	if (e->ops.stalled && ring_owing_heard(e, slot_of(o, o->lowest)))
+		e->ops.stalled(e->ctx);
+}
+
 /* S5: whoever holds the ring up starts over. */
 static void ring_reset(struct cts_engine *e, uint16_t who, const char *why)
 {
@@ -120,6 +147,7 @@ void ring_stuck(struct cts_engine *e)
 {
 	struct owner *o = &e->own;
 
+	ring_stalled(e);
 	if (ring_room(e)) {
 		o->full_since_ns = 0;
 		return;

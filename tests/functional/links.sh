@@ -63,4 +63,14 @@ for n in a b; do
 done
 await 10 active a multicast && await 10 active b multicast || fail "no switch: silence"
 flow_arrives "the first link is silent"
-echo "two links: device down, up again, silence: $flow flows, none lost"
+
+for n in a b; do
+	in_ns $n nft flush ruleset
+done
+await 10 active a udp && await 10 active b udp || fail "the first link is not used again"
+in_ns b nft "add table netdev t; add chain netdev t c { type filter hook ingress device sync0 priority 0; policy drop; }" ||
+	fail "nft"
+flow_arrives "the first link is one-way: b does not hear a"
+await 10 active a multicast || fail "no switch: one-way loss"
+grep -q "does not arrive" "$tmp/a.log" || fail "one-way loss is not told of"
+echo "two links: device down, up again, silence, one way: $flow flows, none lost"
