@@ -68,7 +68,7 @@ static void write_entry(struct dump *dump, struct cts_request *r, struct cts_cac
 	if (dump->xml)
 		write_xml(r, &dump->store.flow);
 	else
-		write_text(r, &dump->store.flow, now_s > e->created ? now_s - e->created : 0);
+		write_text(r, &dump->store.flow, now_s - e->created / CTS_AGE_HZ);
 }
 
 static bool dump_step(void *state, struct cts_request *r)

@@ -224,6 +224,9 @@ static void check_sync(struct load *ld)
 	if (cts_options_is_set(sync, "key_file"))
 		cross_error(ld, "sync", "key_file",
 			    "this release cannot seal messages, allowed: nothing");
+	if (cts_options_count(sync, "expectations"))
+		cross_error(ld, "sync", "expectations",
+			    "this release replicates flows alone, allowed: an empty list");
 	check_nodes(ld);
 }
 

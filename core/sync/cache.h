@@ -15,12 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CTS_AGE_HZ 16u        /* 32 bits of it are eight years of uptime */
+
 struct cts_entry {
 	uint32_t hash;        /* the cache's */
 	uint32_t hash_next;   /* the cache's */
 	uint32_t data;        /* the cache's: where the packed bytes are */
 	uint32_t next;        /* the user's: dirty queue */
-	uint32_t created;     /* CLOCK_MONOTONIC seconds, given at insert */
+	uint32_t created;     /* CLOCK_MONOTONIC in 1/CTS_AGE_HZ s, given at insert */
 	uint32_t aux;         /* the user's: e.g. generation of the dump that saw it */
 	uint64_t seq : 48;    /* the user's: number of the message that last told of it, 0: none */
 	uint64_t flags : 8;   /* the user's */

@@ -217,6 +217,12 @@ struct cts_engine_breaks {
 };
 void cts_engine_break(struct cts_engine *e, const struct cts_engine_breaks *b);
 
+/* As cts_entry.created has it. */
+static inline uint32_t engine_age(uint64_t now_ns)
+{
+	return (uint32_t)(now_ns / (1000 * MS / CTS_AGE_HZ));
+}
+
 static inline bool engine_reliable(const struct cts_engine *e)
 {
 	return e->conf.mode == CTS_MODE_FTFW;

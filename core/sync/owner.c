@@ -85,14 +85,14 @@ void owner_dirty(struct cts_engine *e, uint32_t ref)
 void owner_young(struct cts_engine *e)
 {
 	struct owner *o = &e->own;
-	uint32_t age_s = (e->conf.min_age_ms + 999) / 1000;
-	uint32_t now_s = (uint32_t)(e->now / (1000 * MS));
+	uint32_t age = (e->conf.min_age_ms * CTS_AGE_HZ + 999) / 1000;
+	uint32_t now = engine_age(e->now);
 	struct cts_entry *entry;
 	uint32_t ref;
 
 	while ((ref = o->young.head)) {
 		entry = cts_cache_entry(o->cache, ref);
-		if (now_s - entry->created < age_s && !(entry->flags & F_DEAD))
+		if (now - entry->created < age && !(entry->flags & F_DEAD))
 			return;
 		queue_pop(o, &o->young);
 		entry->flags = (entry->flags & ~F_YOUNG) | F_LINKED;
@@ -257,8 +257,8 @@ uint32_t cts_engine_find(struct cts_engine *e, const uint8_t *key, size_t key_le
 
 static uint32_t put_new(struct cts_engine *e, uint32_t hash, const uint8_t *packed, size_t len)
 {
-	uint32_t now_s = (uint32_t)(e->now / (1000 * MS));
-	uint32_t ref = cts_cache_insert_hashed(e->own.cache, hash, packed, len, now_s);
+	uint32_t ref = cts_cache_insert_hashed(e->own.cache, hash, packed, len,
+					       engine_age(e->now));
 
 	if (ref)
 		owner_dirty(e, ref);
@@ -297,7 +297,7 @@ uint32_t cts_engine_set(struct cts_engine *e, uint32_t ref, uint32_t hash, const
 	have = cts_cache_data(o->cache, ref, &have_len);
 	if (entry->flags & F_DEAD) {  /* S1: alive again, the same entry */
 		entry->flags &= ~F_DEAD;
-		entry->created = (uint32_t)(now_ns / (1000 * MS));
+		entry->created = engine_age(now_ns);
 		o->dead--;
 		replicate = true;
 	} else if (have_len == len && !memcmp(have, packed, len)) {

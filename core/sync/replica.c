@@ -148,7 +148,7 @@ static void apply_state(struct cts_engine *e, struct node *n, uint64_t number,
 		}
 	} else {
 		ref = cts_cache_insert_hashed(n->cache, k->hash, rec->data, rec->len,
-					      (uint32_t)(e->now / (1000 * MS)));
+					      engine_age(e->now));
 		if (!ref) {
 			state_refused(e, n, hash);
 			return;

@@ -94,7 +94,7 @@ void script_make(struct script *s, uint64_t seed, unsigned int n_nodes)
 	s->max_message = 512 + below(&r, 961);
 	s->small_limit = below(&r, 8) ? 0 : 30;
 	s->mirror = seed % 3 == 0;
-	s->min_age_ms = seed % 7 ? 0 : 1000;
+	s->min_age_ms = seed % 7 ? 0 : 300 + seed % 5 * 250;
 	for (i = 0; i < s->n_nodes; i++)
 		add(s, (struct step){ .kind = STEP_BURST, .node = i, .a = below(&r, SIM_KEYS) });
 	if (below(&r, 2))

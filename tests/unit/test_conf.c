@@ -185,6 +185,8 @@ static void options_that_do_not_go_together_are_refused(void **state)
 	refuse("node = \"fw3\"; sync = {\n nodes = ( \"fw1\", \"fw2\", \"fw1\" );" LINKS "};",
 	       "2: sync.nodes: \"fw1\" is there twice, allowed: each node once\n"
 	       "2: sync.nodes: does not name this node, required: \"fw3\" among them");
+	refuse("sync = { expectations = ( \"ftp\" ); " LINKS "};",
+	       "1: sync.expectations: this release replicates flows alone, allowed: an empty list");
 	refuse("sync = { key_file = \"/etc/k\"; " LINKS "};",
 	       "1: sync.key_file: this release cannot seal messages, allowed: nothing");
 	refuse("kernel = { poll_interval = 5; reliable_events = true; };",
