@@ -2,196 +2,16 @@
 /* udp: unicast datagrams to a list of peers. */
 #include "config.h"
 
-#include <errno.h>
-#include <ifaddrs.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <ctsync/log.h>
-
-#include "plugins/transport/dgram.h"
-
-#define UDP_PEERS_MAX 16
+#include "plugins/transport/unicast.h"
 
 static const struct cts_option udp_options[] = {
-	{ .name = "address", .type = CTS_OPT_ADDRESS, .flags = CTS_OPT_REQUIRED,
-	  .help = "this node's address on the link" },
-	{ .name = "port", .type = CTS_OPT_INT, .min = 1, .max = 65535, .def = "3780",
-	  .help = "UDP port, the same on all nodes" },
-	{ .name = "peers", .type = CTS_OPT_LIST_OF(CTS_OPT_ADDRESS), .flags = CTS_OPT_REQUIRED,
-	  .max = UDP_PEERS_MAX, .help = "the other nodes' addresses, of the same family" },
-	{ .name = "interface", .type = CTS_OPT_INTERFACE,
-	  .help = "device to send on and accept from; else the one that has address" },
-	{ .name = "send_buffer", .type = CTS_OPT_INT, .min = 4096, .max = 1073741823,
-	  .def = "1048576", .help = "bytes that may wait for the device" },
-	{ .name = "receive_buffer", .type = CTS_OPT_INT, .min = 4096, .max = 1073741823,
-	  .def = "8388608", .help = "bytes that may wait for the daemon" },
+	UNICAST_OPTIONS,
 	{ .name = NULL }
 };
 
-struct udp {
-	struct dgram *dgram;             /* owned */
-	union dgram_addr local;
-	union dgram_addr peers[UDP_PEERS_MAX];
-	unsigned int n_peers;
-	uint16_t port;
-	const struct cts_options *opt;   /* lent */
-};
-
-/* The interface that has the address a, into name; false: none has. */
-static bool udp_find_device(const union dgram_addr *a, char name[IFNAMSIZ])
-{
-	struct ifaddrs *list, *i;
-	bool found = false;
-
-	if (getifaddrs(&list) < 0)
-		return false;
-	for (i = list; i && !found; i = i->ifa_next) {
-		union dgram_addr have;
-
-		if (!i->ifa_addr || i->ifa_addr->sa_family != a->sa.sa_family)
-			continue;
-		memset(&have, 0, sizeof(have));
-		memcpy(&have, i->ifa_addr, dgram_addr_len(a));
-		have.in.sin_port = a->in.sin_port; /* at one place in both families */
-		found = dgram_addr_equal(a, &have);
-		if (found)
-			memcpy(name, i->ifa_name, strnlen(i->ifa_name, IFNAMSIZ - 1));
-	}
-	freeifaddrs(list);
-	return found;
-}
-
-/* Link-local addresses need the device's number, which may change. */
-static void udp_resolve(struct udp *u, unsigned int ifindex)
-{
-	dgram_addr_set(&u->local, cts_options_string(u->opt, "address"), u->port, ifindex);
-	for (unsigned int i = 0; i < u->n_peers; i++)
-		dgram_addr_set(&u->peers[i], cts_options_item(u->opt, "peers", i), u->port, ifindex);
-}
-
-static int udp_setup(void *ctx, int fd, unsigned int ifindex)
-{
-	struct udp *u = ctx;
-
-	udp_resolve(u, ifindex);
-	return bind(fd, &u->local.sa, dgram_addr_len(&u->local));
-}
-
-static uint32_t udp_peer_of(void *ctx, const union dgram_addr *from)
-{
-	const struct udp *u = ctx;
-
-	for (unsigned int i = 0; i < u->n_peers; i++)
-		if (dgram_addr_equal(&u->peers[i], from))
-			return i + 1;
-	return 0;
-}
-
-static bool udp_families_agree(const struct udp *u)
-{
-	for (unsigned int i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].sa.sa_family == u->local.sa.sa_family)
-			continue;
-		cts_options_error(u->opt, "peers", (int)i,
-				  "is of another family than address, allowed: %s addresses",
-				  u->local.sa.sa_family == AF_INET ? "IPv4" : "IPv6");
-		errno = EINVAL;
-		return false;
-	}
-	return true;
-}
-
-static void udp_destroy(void *priv)
-{
-	struct udp *u = priv;
-
-	dgram_destroy(u->dgram);
-	free(u);
-}
-
 static void *udp_create(const struct cts_options *opt, const struct cts_transport_host *host)
 {
-	struct udp *u = calloc(1, sizeof(*u));
-	char device[IFNAMSIZ] = "";
-	struct dgram_conf conf;
-	int saved;
-
-	if (!u)
-		return NULL;
-	u->opt = opt;
-	u->port = (uint16_t)cts_options_int(opt, "port");
-	u->n_peers = (unsigned int)cts_options_count(opt, "peers");
-	udp_resolve(u, 0);
-	conf = (struct dgram_conf){
-		.name = "udp",
-		.device = cts_options_string(opt, "interface"),
-		.family = u->local.sa.sa_family,
-		.send_buffer = (int)cts_options_int(opt, "send_buffer"),
-		.receive_buffer = (int)cts_options_int(opt, "receive_buffer"),
-		.ctx = u,
-		.setup = udp_setup,
-		.peer_of = udp_peer_of,
-	};
-	if (!conf.device && udp_find_device(&u->local, device))
-		conf.device = device;
-	if (!udp_families_agree(u))
-		goto err;
-	u->dgram = dgram_create(&conf, host);
-	if (!u->dgram)
-		goto err;
-	return u;
-err:
-	saved = errno;
-	udp_destroy(u);
-	errno = saved;
-	return NULL;
-}
-
-static int udp_send(void *priv, const struct iovec *msg, unsigned int n, uint32_t to)
-{
-	struct udp *u = priv;
-
-	if (to == CTS_PEER_ALL)
-		return dgram_send(u->dgram, msg, n, u->peers, u->n_peers);
-	if (to > u->n_peers) {
-		errno = EINVAL;
-		return -1;
-	}
-	return dgram_send(u->dgram, msg, n, &u->peers[to - 1], 1);
-}
-
-static size_t udp_max_message(void *priv)
-{
-	const struct udp *u = priv;
-
-	return dgram_max_message(u->dgram);
-}
-
-static void udp_status(void *priv, struct cts_transport_status *st)
-{
-	struct udp *u = priv;
-
-	dgram_status(u->dgram, st);
-}
-
-static unsigned int udp_own_flows(void *priv, struct cts_tuple *t, unsigned int max)
-{
-	const struct udp *u = priv;
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < u->n_peers && n + 2 <= max; i++, n += 2) {
-		struct cts_tuple *out = &t[n], *in = &t[n + 1];
-
-		memset(out, 0, 2 * sizeof(*out));
-		dgram_addr_tuple(&u->local, &out->src, &out->family);
-		dgram_addr_tuple(&u->peers[i], &out->dst, &out->family);
-		dgram_addr_tuple(&u->peers[i], &in->src, &in->family);
-		dgram_addr_tuple(&u->local, &in->dst, &in->family);
-		out->proto = in->proto = IPPROTO_UDP;
-		out->dport = in->dport = htons(u->port);
-	}
-	return n;
+	return unicast_create("udp", opt, host);
 }
 
 const struct cts_transport_ops udp_LTX_cts_plugin = {
@@ -199,9 +19,9 @@ const struct cts_transport_ops udp_LTX_cts_plugin = {
 			     "unicast datagrams to a list of peers", udp_options),
 	.caps = CTS_CAP_ADDRESSED,
 	.create = udp_create,
-	.destroy = udp_destroy,
-	.send = udp_send,
-	.max_message = udp_max_message,
-	.status = udp_status,
-	.own_flows = udp_own_flows,
+	.destroy = unicast_destroy,
+	.send = unicast_send,
+	.max_message = unicast_max_message,
+	.status = unicast_status,
+	.own_flows = unicast_own_flows,
 };
