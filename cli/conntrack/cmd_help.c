@@ -54,6 +54,7 @@ static const char usage[] =
 "  -M, --labelmap PATH                names of labels\n"
 "\n"
 "Many at once:\n"
+"      --filter-file FILE             -L, -D, -E, -U: what a line of FILE selects\n"
 "      --keep-going                   -R: go on after what the kernel refuses\n"
 "      --dry-run                      -D, -U: show what would be done; -R: only check\n"
 "\n"

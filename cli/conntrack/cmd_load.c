@@ -221,9 +221,10 @@ static void check_line(const struct cmdline *cl)
 		       cl->command->letter);
 	if (cl->table != CTS_TABLE_CONNTRACK)
 		die_at(&cl->at, EXIT_PARAMETER, "Cannot use this table with --load-file");
-	if (cmdline_has(cl, OPT_DRY_RUN))
+	if (cmdline_has(cl, OPT_DRY_RUN) || cmdline_has(cl, OPT_FILTER_FILE))
 		die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with --load-file",
-		       option_rows[OPT_DRY_RUN].name);
+		       option_rows[cmdline_has(cl, OPT_DRY_RUN) ? OPT_DRY_RUN :
+								   OPT_FILTER_FILE].name);
 }
 
 /* Read to the end; act tells which pass this is. 0, or -1 and errno. */

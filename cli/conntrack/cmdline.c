@@ -69,9 +69,9 @@ static void set_command(struct cmdline *cl, const struct command *c, struct scan
 {
 	const char *word;
 
-	if (cl->command && c->id == CMD_HELP)
+	if (cl->command && c->id == CMD_HELP && !cl->selection_only)
 		return;
-	if (cl->command && cl->command->id != CMD_HELP)
+	if (cl->command && (cl->command->id != CMD_HELP || cl->selection_only))
 		die_at(&cl->at, EXIT_PARAMETER, "Invalid commands combination");
 	cl->command = c;
 	if (c->id == CMD_LOAD) {
@@ -245,6 +245,9 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 			       "--labelmap must stand once, before labels are named");
 		cl->labelmap_path = arg;
 		break;
+	case OPT_FILTER_FILE:
+		cl->filter_path = arg;
+		break;
 	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO:
 	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_MAX:
 		break;
@@ -324,21 +327,31 @@ static void check_zero(const struct cmdline *cl)
 		die_at(&cl->at, EXIT_PARAMETER, "Can't use -z with filtering parameters");
 }
 
-void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at, int argc,
-		   char *argv[])
+static void cmdline_init(struct cmdline *cl, struct parser *p, const struct place *at)
+{
+	memset(cl, 0, sizeof(*cl));
+	cl->at = *at;
+	cl->maps = &p->maps;
+}
+
+static void take_words(struct parser *p, struct cmdline *cl, int argc, char *argv[])
 {
 	struct scan s;
 	int val;
 
-	memset(cl, 0, sizeof(*cl));
-	cl->at = *at;
-	cl->maps = &p->maps;
 	scan_init(&s, &p->fixed, argc, argv);
 	while ((val = scan_next(&s)) != SCAN_END) {
 		if (val < 0)
 			bad_option(cl, &s, val == SCAN_NO_ARGUMENT);
 		take_option(cl, p, &s, val);
 	}
+}
+
+void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at, int argc,
+		   char *argv[])
+{
+	cmdline_init(cl, p, at);
+	take_words(p, cl, argc, argv);
 	if (!cl->command) {
 		options_refuse(cl);
 		cl->command = &commands[CMD_HELP];
@@ -350,5 +363,18 @@ void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at,
 	if (cl->command->id != CMD_HELP)
 		proto_options_check(cl);
 	check_zero(cl);
+	complete_flow(cl);
+}
+
+void cmdline_parse_selection(struct parser *p, struct cmdline *cl, const struct cmdline *of,
+			     const struct place *at, int argc, char *argv[])
+{
+	cmdline_init(cl, p, at);
+	cl->command = of->command;
+	cl->table = of->table;
+	cl->selection_only = true;
+	take_words(p, cl, argc, argv);
+	options_check(cl);
+	proto_options_check(cl);
 	complete_flow(cl);
 }

@@ -33,7 +33,7 @@ enum option_id {
 	OPT_MASK_DST, OPT_NAT_RANGE, OPT_MARK, OPT_SECMARK, OPT_ID, OPT_FAMILY, OPT_SRC_NAT,
 	OPT_DST_NAT, OPT_ANY_NAT, OPT_OUTPUT, OPT_BUFFER_SIZE, OPT_ZONE, OPT_LABEL,
 	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP,
-	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_MAX
+	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_FILTER_FILE, OPT_MAX
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
 
@@ -95,6 +95,9 @@ struct cmdline {
 	struct label_maps *maps;    /* the parser's */
 	const char *labelmap_path;  /* lent by argv */
 	const char *path;           /* of --load-file; lent by argv */
+	const char *filter_path;    /* of --filter-file; lent by argv */
+	bool selection_only;        /* a line of a --filter-file */
+	struct selections *any_of;  /* what that says, lent; NULL: no such file */
 };
 
 static inline bool cmdline_has(const struct cmdline *cl, enum option_id id)
@@ -136,6 +139,15 @@ void parser_destroy(struct parser *p);
  * and end the program (exit 2). cl borrows from argv and from p. */
 void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at, int argc,
 		   char *argv[]);
+/* The same for words that only select what the command of `of` works on. */
+void cmdline_parse_selection(struct parser *p, struct cmdline *cl, const struct cmdline *of,
+			     const struct place *at, int argc, char *argv[]);
+
+/* -- filter_file.c -- */
+
+/* Read cl->filter_path into cl->any_of, which is the caller's then. Mistakes are
+ * reported and end the program. */
+void filter_file_load(struct parser *p, struct cmdline *cl);
 
 /* -- options.c: which option goes with which command -- */
 

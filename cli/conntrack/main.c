@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/selections.h"
 
 int main(int argc, char *argv[])
 {
@@ -18,7 +18,10 @@ int main(int argc, char *argv[])
 	if (!p)
 		die(EXIT_OTHER, "not enough memory");
 	cmdline_parse(p, &cl, &at, argc, argv);
+	if (cl.filter_path)
+		filter_file_load(p, &cl);
 	status = cl.command->run(&cl);
+	selections_destroy(cl.any_of);
 	parser_destroy(p);
 	if (fflush(stdout) && !status) {
 		report("standard output: %s", strerror(errno));

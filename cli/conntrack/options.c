@@ -43,6 +43,7 @@ const struct option_row option_rows[OPT_MAX] = {
 	[OPT_ORIG_ZONE]   = { 0, "orig-zone", NULL, ARG,           "ooo.o.o.." "....." },
 	[OPT_REPLY_ZONE]  = { 0, "reply-zone", NULL, ARG,          "ooo.o.o.." "....." },
 	[OPT_KEEP_GOING]  = { 0, "keep-going", NULL, NO,           "........." "....." },
+	[OPT_FILTER_FILE] = { 0, "filter-file", NULL, ARG,         "o..oo.o.." "....." },
 	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO,              "...oo...." "....." },
 	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
 };
@@ -63,12 +64,24 @@ static int options_column(const struct cmdline *cl)
 	return id <= CMD_HELP ? (int)id : -1;
 }
 
+/* -U's own options say what to set, not what to select. */
+static bool sets_value(const struct cmdline *cl, enum option_id id)
+{
+	return cl->command->id == CMD_UPDATE &&
+	       (id == OPT_MARK || id == OPT_STATUS || id == OPT_TIMEOUT);
+}
+
 static char options_rule(const struct cmdline *cl, enum option_id id)
 {
+	const uint64_t no_selection = OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_EVENT_MASK) |
+		OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BUFFER_SIZE) | OPT_BIT(OPT_LABEL_ADD) |
+		OPT_BIT(OPT_LABEL_DEL) | OPT_BIT(OPT_FILTER_FILE) | OPT_BIT(OPT_DRY_RUN);
 	int column = options_column(cl);
 
 	if (id == OPT_NAT_RANGE)
 		return 'o';
+	if (cl->selection_only && (no_selection & OPT_BIT(id) || sets_value(cl, id)))
+		return '.';
 	if (cl->command->id == CMD_LOAD)
 		return id == OPT_KEEP_GOING || id == OPT_DRY_RUN ? 'o' : '.';
 	return column < 0 ? '.' : option_rows[id].matrix[column];

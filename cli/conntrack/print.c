@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/selections.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/option_table.h"
 
@@ -151,6 +151,7 @@ struct cts_pipeline *assemble(struct cmdline *cl, struct cts_consumer *consumer)
 	struct cts_pipeline *pipe = cts_pipeline_create();
 
 	if (!pipe || cts_pipeline_add_filter(pipe, &select_filter, cl) < 0 ||
+	    (cl->any_of && cts_pipeline_add_filter(pipe, &selections_filter, cl->any_of) < 0) ||
 	    cts_pipeline_add_consumer(pipe, consumer) < 0)
 		die(EXIT_OTHER, "not enough memory");
 	return pipe;

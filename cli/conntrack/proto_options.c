@@ -277,6 +277,8 @@ void proto_options_check(struct cmdline *cl)
 		return;
 	}
 	refuse(cl, PO_ROLE);
+	if (id == CMD_UPDATE && cl->selection_only)  /* there it is a value to set */
+		refuse(cl, PO_STATE);
 	if (id != CMD_UPDATE && id != CMD_GET) {
 		refuse(cl, PO_ORIG_VTAG);
 		refuse(cl, PO_REPLY_VTAG);
