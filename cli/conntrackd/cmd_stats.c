@@ -268,7 +268,7 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   "\tresync with kernel table:\t%12llu\n"
 			   "\tcurrent buffer size (in bytes):\t%12zu\n"
 			   "\tevents lost:\t\t\t%12llu\n\n",
-			   (ull)rd.events.received, 0ull, (ull)rd.events.unknown,
+			   (ull)rd.events.received, (ull)d->filtered, (ull)rd.events.unknown,
 			   (ull)(rd.events.malformed + rd.events.truncated),
 			   (ull)rd.malformed_dump, (ull)rd.losses,
 			   d->takeover ? (ull)takeover_kernel_flushes(d->takeover) : 0ull,
@@ -281,8 +281,10 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   "\tselect failed:\t\t\t%12u\n"
 			   "\twait failed:\t\t\t%12u\n"
 			   "\tlocal read failed:\t\t%12llu\n"
-			   "\tlocal unknown request:\t\t%12llu\n\n",
-			   0u, 0u, 0u, 0u, 0u, (ull)c.refused, (ull)c.garbage);
+			   "\tlocal unknown request:\t\t%12llu\n"
+			   "\tlongest turn (us):\t\t%12llu\n\n",
+			   0u, 0u, 0u, 0u, 0u, (ull)c.refused, (ull)c.garbage,
+			   (ull)cts_loop_longest_ns(d->loop) / 1000);
 }
 
 static void stats_queue(struct daemon *d, struct cts_request *r)

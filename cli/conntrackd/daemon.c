@@ -26,6 +26,9 @@ static int traffic_consume(void *ctx, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
+	for (i = 0; i < batch->n; i++)
+		d->filtered += cts_batch_dropped(batch, i) &&
+			       batch->ev[i]->origin == CTS_ORIGIN_KERNEL;
 	cts_batch_for_each(i, ev, batch) {
 		if (!ev->flow || ev->type == CTS_EVENT_UPDATE)
 			continue;

@@ -47,6 +47,7 @@ struct daemon {
 	struct cts_consumer sync;
 
 	struct cts_consumer traffic;
+	uint64_t filtered;                         /* kernel events that a filter refused */
 	uint64_t traffic_bytes, traffic_packets;   /* of destroyed flows */
 	uint64_t destroyed, created;               /* events, without a sync group */
 	uint64_t engine_due_ns;                    /* that engine_timer is armed for */

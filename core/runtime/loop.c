@@ -14,6 +14,7 @@ struct cts_loop {
 	bool (*turn)(void *ctx);
 	void *turn_ctx;
 	uint64_t now_ns;                 /* 0: not read yet in this turn */
+	uint64_t longest_ns;             /* a turn took */
 	bool stop;
 };
 
@@ -38,6 +39,14 @@ struct cts_signal {
 };
 
 /* -- the loop -- */
+
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
 
 struct cts_loop *cts_loop_create(void)
 {
@@ -70,6 +79,15 @@ void cts_loop_destroy(struct cts_loop *loop)
 	free(loop);
 }
 
+/* From the first look at the clock: who did not look at it did little. */
+static void note_turn(struct cts_loop *loop)
+{
+	uint64_t took = loop->now_ns ? clock_ns() - loop->now_ns : 0;
+
+	if (took > loop->longest_ns)
+		loop->longest_ns = took;
+}
+
 int cts_loop_run(struct cts_loop *loop)
 {
 	bool more = false;
@@ -84,6 +102,7 @@ int cts_loop_run(struct cts_loop *loop)
 		if (event_base_loop(loop->base, more ? flags | EVLOOP_NONBLOCK : flags) < 0)
 			return -1;
 		more = loop->turn && loop->turn(loop->turn_ctx);
+		note_turn(loop);
 	}
 	return 0;
 }
@@ -104,14 +123,6 @@ struct event_base *cts_loop_base(struct cts_loop *loop)
 	return loop->base;
 }
 
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t cts_loop_now_ns(const struct cts_loop *loop)
 {
 	/* The first who asks in a turn reads the clock for all: not before the
@@ -119,6 +130,11 @@ uint64_t cts_loop_now_ns(const struct cts_loop *loop)
 	if (!loop->now_ns)
 		((struct cts_loop *)loop)->now_ns = clock_ns();
 	return loop->now_ns;
+}
+
+uint64_t cts_loop_longest_ns(const struct cts_loop *loop)
+{
+	return loop->longest_ns;
 }
 
 /* -- descriptors -- */

@@ -24,6 +24,10 @@ void cts_loop_stop(struct cts_loop *loop);
  */
 void cts_loop_on_turn(struct cts_loop *loop, bool (*turn)(void *ctx), void *ctx);
 
+/* How long the longest turn took so far, waiting for events left out: nothing else
+ * could be served meanwhile. */
+uint64_t cts_loop_longest_ns(const struct cts_loop *loop);
+
 /* Signals arrive as calls from the loop, not from the handler. NULL, errno. */
 struct cts_signal;
 struct cts_signal *cts_signal_create(struct cts_loop *loop, int signo,
