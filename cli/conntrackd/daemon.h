@@ -13,6 +13,7 @@
 #include "core/sync/mirror.h"
 
 #include "cli/conntrackd/env.h"
+#include "cli/conntrackd/local_addrs.h"
 #include "cli/conntrackd/own_flows.h"
 #include "cli/conntrackd/reader.h"
 #include "cli/conntrackd/takeover.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct cts_pipeline *pipeline;
 	struct instance *filters, *outputs;
 	size_t n_filters, n_outputs;
+	struct local_addrs *local_addrs;   /* NULL: no filter asks for them */
 	struct cts_push *push;
 	struct own_flows own_flows;
 	struct reader *reader;

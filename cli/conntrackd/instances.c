@@ -2,10 +2,7 @@
 /* Filters and outputs: made as configured and put into the pipeline. */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,40 +10,12 @@
 
 #include "cli/conntrackd/daemon.h"
 
-#define LOCAL_MAX 1024u
-
 /* -- this node's own addresses -- */
 
-static size_t local_addresses(struct cts_tuple *list, size_t max)
+/* Filters look at entries: those that they let pass before may be refused now. */
+static void local_changed(void *ctx, const struct cts_tuple *list, size_t n)
 {
-	struct ifaddrs *all, *i;
-	size_t n = 0;
-
-	if (getifaddrs(&all) < 0)
-		return 0;
-	for (i = all; i && n < max; i = i->ifa_next) {
-		struct cts_tuple *t = &list[n];
-
-		if (!i->ifa_addr)
-			continue;
-		memset(t, 0, sizeof(*t));
-		t->family = (uint8_t)i->ifa_addr->sa_family;
-		if (t->family == AF_INET)
-			t->src.v4 = ((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr;
-		else if (t->family == AF_INET6)
-			memcpy(t->src.v6, &((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, 16);
-		else
-			continue;
-		n++;
-	}
-	freeifaddrs(all);
-	return n;
-}
-
-static void tell_local_addresses(struct daemon *d)
-{
-	struct cts_tuple *list = calloc(LOCAL_MAX, sizeof(*list));
-	size_t n = list ? local_addresses(list, LOCAL_MAX) : 0;
+	struct daemon *d = ctx;
 
 	for (size_t i = 0; i < d->n_filters; i++) {
 		const struct cts_filter_ops *ops = d->filters[i].ops;
@@ -54,7 +23,25 @@ static void tell_local_addresses(struct daemon *d)
 		if (ops->local_addresses)
 			ops->local_addresses(d->filters[i].priv, list, n);
 	}
-	free(list);
+	if (d->reader)
+		reader_reconcile(d->reader);
+}
+
+static int follow_local_addresses(struct daemon *d)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < d->n_filters; i++) {
+		const struct cts_filter_ops *ops = d->filters[i].ops;
+
+		wanted |= ops->local_addresses != NULL;
+	}
+	if (!wanted)
+		return 0;
+	d->local_addrs = local_addrs_create(d->loop, local_changed, d);
+	if (!d->local_addrs)
+		cts_err("local addresses: cannot follow them: %s", strerror(errno));
+	return d->local_addrs ? 0 : -1;
 }
 
 /* -- filters -- */
@@ -124,13 +111,13 @@ int instances_create(struct daemon *d)
 	for (size_t i = 0; i < c->n_outputs; i++)
 		if (create_output(d, &c->outputs[i]) < 0)
 			return -1;
-	tell_local_addresses(d);
 	declare_push(d);
-	return 0;
+	return follow_local_addresses(d);
 }
 
 void instances_destroy(struct daemon *d)
 {
+	local_addrs_destroy(d->local_addrs);
 	for (size_t i = 0; i < d->n_filters; i++)
 		((const struct cts_filter_ops *)d->filters[i].ops)->destroy(d->filters[i].priv);
 	for (size_t i = 0; i < d->n_outputs; i++)
