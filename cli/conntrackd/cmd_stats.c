@@ -225,6 +225,7 @@ static void stats_network(struct daemon *d, struct cts_request *r)
 			   (ull)e.swept, (ull)e.challenges_sent, (ull)e.proofs_sent,
 			   (ull)e.wrong_cluster, (ull)e.wrong_epoch, (ull)e.not_in_list,
 			   (ull)cts_links_switches(d->links));
+	status_print_peers(d, r);
 }
 
 static void stats_cache(struct daemon *d, struct cts_request *r)

@@ -10,14 +10,17 @@
 
 #include "cli/conntrackd/daemon.h"
 
+typedef unsigned long long ull;
+
 struct status {
 	struct cts_node_info node[CTS_NODES_MAX + 1];
 	size_t n;
 	size_t peers, in_sync, missing;   /* missing: listed in sync.nodes, never heard */
 	struct reader_stats reader;
 	const char *role, *state;
+	const char *why_not;              /* this node should not take over; NULL: it may */
 	int code;
-	bool link_up;
+	bool link_up, link_down;          /* one at least */
 };
 
 static const char *peer_state_name(enum cts_peer_state s)
@@ -26,7 +29,6 @@ static const char *peer_state_name(enum cts_peer_state s)
 
 	return names[s];
 }
-
 
 static size_t count_missing(const struct daemon *d, const struct status *st)
 {
@@ -50,7 +52,30 @@ static void collect_links(const struct daemon *d, struct status *st)
 
 		cts_links_info(d->links, i, &info);
 		st->link_up |= info.status.up;
+		st->link_down |= !info.status.up;
 	}
+}
+
+/* Is anybody there whose flows this node does not know yet? Somebody who left does
+ * not count: what is here of him is the best there is. */
+static const char *why_not_eligible(const struct daemon *d, const struct status *st)
+{
+	uint64_t grace_ms = 2 * (uint64_t)cts_options_int(d->conf->sync, "dead_after_ms") + 1000;
+	uint64_t up_ms = (cts_loop_now_ns(d->loop) - d->started_ns) / 1000000u;
+
+	if (!st->reader.ready)
+		return "the kernel's table is not read yet";
+	if (strcmp(st->role, "active") == 0)
+		return NULL;
+	for (size_t i = 0; i < st->n; i++) {
+		const struct cts_node_info *n = &st->node[i];
+
+		if (!n->self && !n->orphaned && !n->complete)
+			return "a node that is there has not told all of its flows yet";
+	}
+	if (!st->peers && up_ms < grace_ms)
+		return "there was no time to hear of other nodes yet";
+	return NULL;
 }
 
 static void collect(struct daemon *d, struct status *st)
@@ -59,6 +84,7 @@ static void collect(struct daemon *d, struct status *st)
 	reader_get_stats(d->reader, &st->reader);
 	if (!d->engine) {
 		st->role = "statistics";
+		st->why_not = "no sync group is configured";
 		st->state = "running";
 		return;
 	}
@@ -72,41 +98,52 @@ static void collect(struct daemon *d, struct status *st)
 	st->missing = count_missing(d, st);
 	collect_links(d, st);
 	st->role = takeover_role(d->takeover);
-	if (!st->peers || !st->in_sync || !st->reader.ready)
+	st->why_not = why_not_eligible(d, st);
+	if (!st->peers || !st->in_sync || !st->reader.ready || !st->link_up)
 		st->code = 2;
-	else if (st->in_sync < st->peers || st->missing || !st->link_up)
+	else if (st->in_sync < st->peers || st->missing || st->link_down)
 		st->code = 1;
 	st->state = st->code == 0 ? "in sync" : st->code == 1 ? "degraded" : "not in sync";
 }
 
+static void print_peer(struct cts_request *r, const struct cts_node_info *n, uint64_t now)
+{
+	cts_request_printf(r, "peer %s (%08x): %s%s%s, %llu flows\n\tlag %llu records, %llu ms",
+			   n->name[0] ? n->name : "(unnamed)", n->id, peer_state_name(n->state),
+			   n->in_sync ? ", in sync" : "", n->orphaned ? ", orphaned" : "",
+			   (ull)n->entries, (ull)n->lag_records, (ull)n->lag_ms);
+	if (n->last_heard_ns)
+		cts_request_printf(r, ", heard %llu ms ago",
+				   (ull)((now - n->last_heard_ns) / 1000000u));
+	cts_request_printf(r,
+			   "\n\tsent %llu messages, %llu bytes; received %llu messages, %llu bytes\n"
+			   "\tretransmitted %llu entries; %u gaps open, %llu so far; refused %llu\n",
+			   (ull)n->sent_messages, (ull)n->sent_bytes, (ull)n->recv_messages,
+			   (ull)n->recv_bytes, (ull)n->retransmitted, n->open_gaps,
+			   (ull)n->gaps_opened, (ull)n->refused);
+}
+
+void status_print_peers(struct daemon *d, struct cts_request *r)
+{
+	struct cts_node_info node[CTS_NODES_MAX + 1];
+	uint64_t now = cts_loop_now_ns(d->loop);
+	size_t n = cts_engine_nodes(d->engine, node, CTS_NODES_MAX + 1, now);
+
+	for (size_t i = 0; i < n; i++)
+		if (!node[i].self)
+			print_peer(r, &node[i], now);
+}
+
 static void print_text(struct daemon *d, struct cts_request *r, const struct status *st)
 {
-	uint64_t now = cts_loop_now_ns(d->loop);
-
 	cts_request_printf(r, "node %s: %s, role %s\n", d->conf->node, st->state, st->role);
 	if (!d->engine)
 		return;
-	cts_request_printf(r, "flows: %zu own, kernel table %s\n",
+	cts_request_printf(r, "flows: %zu own, kernel table %s; %s to take over\n",
 			   cts_cache_count(cts_engine_internal(d->engine)),
-			   st->reader.ready ? "read" : "not read yet");
-	for (size_t i = 0; i < st->n; i++) {
-		const struct cts_node_info *n = &st->node[i];
-
-		if (n->self)
-			continue;
-		cts_request_printf(r, "peer %s (%08x): %s%s%s, %llu flows, lag %llu ms",
-				   n->name[0] ? n->name : "(unnamed)", n->id,
-				   peer_state_name(n->state), n->in_sync ? ", in sync" : "",
-				   n->orphaned ? ", orphaned" : "", (unsigned long long)n->entries,
-				   (unsigned long long)n->lag_ms);
-		if (n->last_heard_ns)
-			cts_request_printf(r, ", heard %llu ms ago",
-					   (unsigned long long)((now - n->last_heard_ns) / 1000000u));
-		if (n->open_gaps || n->refused)
-			cts_request_printf(r, ", %u gaps, %llu refused", n->open_gaps,
-					   (unsigned long long)n->refused);
-		cts_request_printf(r, "\n");
-	}
+			   st->reader.ready ? "read" : "not read yet",
+			   st->why_not ? "not ready" : "ready");
+	status_print_peers(d, r);
 	if (st->missing)
 		cts_request_printf(r, "%zu of sync.nodes were never heard\n", st->missing);
 	for (size_t i = 0; i < cts_links_count(d->links); i++) {
@@ -121,13 +158,20 @@ static void print_text(struct daemon *d, struct cts_request *r, const struct sta
 
 static json_t *peer_json(const struct cts_node_info *n, uint64_t now)
 {
-	return json_pack("{s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:i, s:I}",
+	return json_pack("{s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:I, "
+			 "s:I, s:I, s:I, s:I, s:I}",
 			 "name", n->name, "id", (json_int_t)n->id,
 			 "state", peer_state_name(n->state), "in_sync", n->in_sync,
 			 "orphaned", n->orphaned, "flows", (json_int_t)n->entries,
 			 "refused", (json_int_t)n->refused, "lag_ms", (json_int_t)n->lag_ms,
-			 "lag_messages", (json_int_t)n->lag_messages, "gaps", (int)n->open_gaps,
-			 "heard_ms_ago",
+			 "lag_messages", (json_int_t)n->lag_messages,
+			 "lag_records", (json_int_t)n->lag_records, "gaps", (int)n->open_gaps,
+			 "gaps_opened", (json_int_t)n->gaps_opened,
+			 "retransmitted", (json_int_t)n->retransmitted,
+			 "sent_messages", (json_int_t)n->sent_messages,
+			 "sent_bytes", (json_int_t)n->sent_bytes,
+			 "recv_messages", (json_int_t)n->recv_messages,
+			 "recv_bytes", (json_int_t)n->recv_bytes, "heard_ms_ago",
 			 n->last_heard_ns ? (json_int_t)((now - n->last_heard_ns) / 1000000u)
 					  : (json_int_t)-1);
 }
@@ -163,9 +207,10 @@ static void print_json(struct daemon *d, struct cts_request *r, const struct sta
 		cts_links_info(d->links, i, &l);
 		json_array_append_new(links, link_json(&l));
 	}
-	all = json_pack("{s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:o}", "node", d->conf->node,
+	all = json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:I, s:I, s:I, s:o, s:o}", "node", d->conf->node,
 			"role", st->role, "state", st->state, "code", st->code,
 			"ready", d->engine ? st->reader.ready : true,
+			"eligible", d->engine && !st->why_not,
 			"flows", d->engine
 				? (json_int_t)cts_cache_count(cts_engine_internal(d->engine))
 				: (json_int_t)cts_table_count(),
@@ -179,13 +224,18 @@ static void print_json(struct daemon *d, struct cts_request *r, const struct sta
 	json_decref(all);
 }
 
-/* status [json] */
+/* status [json|eligible] */
 void cmd_status(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	struct daemon *d = ctx;
 	struct status st;
 
 	collect(d, &st);
+	if (argc > 1 && strcmp(argv[1], "eligible") == 0) {
+		cts_request_finish(r, st.why_not != NULL, st.why_not ? "not eligible: %s\n" : "%.0s",
+				   st.why_not ? st.why_not : "");
+		return;
+	}
 	if (argc > 1 && strcmp(argv[1], "json") == 0)
 		print_json(d, r, &st);
 	else

@@ -84,6 +84,9 @@ void cmd_stats(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_status(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_stop(void *ctx, struct cts_request *r, int argc, char **argv);
 
+/* cmd_status.c: as -s network shows them too */
+void status_print_peers(struct daemon *d, struct cts_request *r);
+
 /* instances.c: filters and outputs */
 int instances_create(struct daemon *d);      /* -1: logged */
 void instances_destroy(struct daemon *d);

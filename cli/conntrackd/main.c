@@ -15,7 +15,9 @@
 
 #define CONFIG_DEFAULT CTS_SYSCONF_DIR "/conntrackd.cfg"
 
-enum long_only { OPT_CHECK = 256, OPT_DEMOTE, OPT_JSON, OPT_PLUGINS, OPT_PROMOTE, OPT_STATUS,
+#define STATUS_NOT_IN_SYNC 2   /* of --status, when there is nobody to ask, too */
+
+enum long_only { OPT_CHECK = 256, OPT_DEMOTE, OPT_ELIGIBLE, OPT_JSON, OPT_PLUGINS, OPT_PROMOTE, OPT_STATUS,
 		 OPT_TIMEOUT };
 
 static const struct option long_options[] = {
@@ -37,6 +39,7 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "demote", no_argument, NULL, OPT_DEMOTE },
+	{ "eligible", no_argument, NULL, OPT_ELIGIBLE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "plugins", no_argument, NULL, OPT_PLUGINS },
 	{ "promote", no_argument, NULL, OPT_PROMOTE },
@@ -73,6 +76,7 @@ static const char usage[] =
 	"                         take over: returns when the kernel holds the state\n"
 	"      --demote           stand by: flows of others leave the kernel\n"
 	"      --status [--json]  exit status 0: in sync, 1: degraded, 2: not in sync\n"
+	"      --eligible         exit status 0: this node may take over, 1: not (yet)\n"
 	"\n"
 	"  -v, --version          print the version\n"
 	"  -h, --help             print this\n";
@@ -142,6 +146,7 @@ static int parse_command(struct options *o, int opt, int argc, char **argv)
 	case OPT_PROMOTE: request(o, "promote", NULL, NULL); break;
 	case OPT_DEMOTE: request(o, "demote", NULL, NULL); break;
 	case OPT_STATUS: request(o, "status", NULL, NULL); break;
+	case OPT_ELIGIBLE: request(o, "status", "eligible", NULL); break;
 	case OPT_PLUGINS: o->plugin = next_word(argc, argv); break;
 	default: break;
 	}
@@ -193,7 +198,7 @@ static int call(const struct options *o, const struct cts_config *conf)
 	else
 		fprintf(stderr, "can't connect to %s: %s: is conntrackd running? appropriate "
 				"permissions?\n", path, strerror(errno));
-	return 1;
+	return o->mode == OPT_STATUS ? STATUS_NOT_IN_SYNC : 1;
 }
 
 static int be_daemon(const struct options *o, struct cts_config *conf)
@@ -265,7 +270,7 @@ int main(int argc, char **argv)
 		return show_plugins(&o);
 	conf = cts_config_load(o.config, NULL);
 	if (!conf)
-		return 1;
+		return o.mode == OPT_STATUS ? STATUS_NOT_IN_SYNC : 1;
 	ret = o.mode == OPT_CHECK ? 0 : o.n_words ? call(&o, conf) : be_daemon(&o, conf);
 	cts_config_free(conf);
 	return ret;

@@ -145,17 +145,42 @@ uint64_t cts_engine_run(struct cts_engine *e, uint64_t now_ns)
 
 /* -- views -- */
 
+static void node_lag(const struct cts_engine *e, const struct node *n, struct cts_node_info *info)
+{
+	const struct owner *o = &e->own;
+	uint16_t bit = (uint16_t)(1u << (n - e->nodes));
+	uint64_t s, oldest = e->now;
+
+	if (n->state == CTS_PEER_DOWN) {
+		info->lag_ms = n->last_heard_ns ? (e->now - n->last_heard_ns) / MS : 0;
+		return;
+	}
+	info->lag_messages = o->last - n->acked;
+	info->lag_records = o->dirty.len;
+	for (s = o->lowest; s <= o->last; s++) {
+		const struct slot *slot = &o->ring[s % RING_SIZE];
+
+		if (slot->number != s || !(slot->owing & bit))
+			continue;
+		info->lag_records += slot->n;
+		oldest = slot->built_ns < oldest ? slot->built_ns : oldest;
+	}
+	info->lag_ms = (e->now - oldest) / MS;
+}
+
 static void node_info(struct cts_engine *e, struct node *n, struct cts_node_info *info)
 {
 	*info = (struct cts_node_info){
 		.id = n->id, .state = n->state, .orphaned = n->orphaned, .epoch = n->epoch,
 		.table_id = n->table_id, .last_heard_ns = n->last_heard_ns,
 		.entries = n->cache ? cts_cache_count(n->cache) : 0, .refused = n->refused,
-		.open_gaps = n->n_gaps, .link = n->link,
+		.open_gaps = n->n_gaps, .gaps_opened = n->gaps_opened, .link = n->link,
+		.complete = n->equal_at, .retransmitted = n->retransmitted,
+		.sent_messages = n->sent_messages, .sent_bytes = n->sent_bytes,
+		.recv_messages = n->recv_messages, .recv_bytes = n->recv_bytes,
 	};
 	memcpy(info->name, n->name, sizeof(n->name));
-	if (n->state != CTS_PEER_DOWN)
-		info->lag_messages = e->own.last - n->acked;
+	node_lag(e, n, info);
 	info->in_sync = n->state == CTS_PEER_SYNCED && n->equal_at && !n->n_gaps && !n->refused &&
 			(e->conf.membership || e->now - n->last_heard_ns <= IN_SYNC_NS);
 }

@@ -115,8 +115,14 @@ struct cts_node_info {
 	uint64_t last_heard_ns;     /* 0: never */
 	uint64_t entries;           /* in its external cache */
 	uint64_t refused;           /* ... that did not fit */
-	uint64_t lag_messages, lag_ms;
+	bool complete;              /* its whole table has been here once, in this epoch */
+	/* What it has not acknowledged: records, also those that wait to be sent, and
+	 * how old the oldest message is. A node that is down: since it was heard. */
+	uint64_t lag_records, lag_messages, lag_ms;
 	unsigned int open_gaps;
+	uint64_t gaps_opened;
+	uint64_t retransmitted;     /* entries that it missed */
+	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 	unsigned int link;
 };
 /* Fill in info[]; returns how many. The first is this node itself. */

@@ -65,6 +65,7 @@ struct slot {
 	uint32_t n, max;
 	uint32_t *refs;              /* owned: entries that it told of */
 	uint64_t repaired_ns;        /* when REPAIRED was sent for it, 0: not yet */
+	uint64_t built_ns;
 };
 
 /* First in, first out, linked by entry.next. */
@@ -181,6 +182,11 @@ struct node {
 	enum cts_peer_state state;
 	uint64_t join;
 	uint64_t acked;
+	/* counted since the node was first heard */
+	uint64_t sent_messages, sent_bytes;      /* to it, or to all while it listened */
+	uint64_t recv_messages, recv_bytes;
+	uint64_t retransmitted;                  /* entries that it missed */
+	uint64_t gaps_opened;
 };
 
 struct cts_engine {
@@ -318,6 +324,7 @@ void session_ack(struct cts_engine *e, struct node *n);
 void session_need(struct cts_engine *e, struct node *n);
 void session_peer_state(struct cts_engine *e, struct node *n, enum cts_peer_state state,
 			const char *why);
+void engine_count_sent(struct cts_engine *e, uint32_t to, unsigned int messages, uint64_t bytes);
 int engine_send(struct cts_engine *e, struct cts_wire_out *o, uint8_t type, uint32_t to);
 struct node *engine_node(struct cts_engine *e, uint32_t id);
 

@@ -202,6 +202,7 @@ static void ends_drop(struct node *n, uint64_t join)
 static void gap_open(struct cts_engine *e, struct node *n, uint64_t from, uint64_t to)
 {
 	e->st.gaps_opened++;
+	n->gaps_opened++;
 	e->st.lost_messages += to - from + 1;
 	if (!engine_reliable(e))
 		return;

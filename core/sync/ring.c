@@ -208,6 +208,7 @@ void ring_ack(struct cts_engine *e, struct node *n, uint64_t high, const struct 
 		if (slot->number != s || !(slot->owing & bit))
 			continue;
 		if (in_ranges(gaps, n_gaps, &at, s)) {
+			n->retransmitted += slot->listed & bit ? 0 : slot->n;
 			slot->listed |= bit;
 			o->gaps_listed = true;
 			if (!slot->requeued)

@@ -9,6 +9,22 @@
 
 #include "core/sync/engine_int.h"
 
+void engine_count_sent(struct cts_engine *e, uint32_t to, unsigned int messages, uint64_t bytes)
+{
+	unsigned int i;
+
+	e->st.sent_messages += messages;
+	e->st.sent_bytes += bytes;
+	for (i = 0; i < e->n_nodes; i++) {
+		struct node *n = &e->nodes[i];
+
+		if (to ? n->id != to : n->state == CTS_PEER_DOWN)
+			continue;
+		n->sent_messages += messages;
+		n->sent_bytes += bytes;
+	}
+}
+
 int engine_send(struct cts_engine *e, struct cts_wire_out *o, uint8_t type, uint32_t to)
 {
 	struct cts_wire_header h = { .type = type, .cluster = e->cluster, .node = e->id,
@@ -18,8 +34,7 @@ int engine_send(struct cts_engine *e, struct cts_wire_out *o, uint8_t type, uint
 	msg.iov_len = cts_wire_finish(o, &h);
 	if (!msg.iov_len || e->ops.send(e->ctx, &msg, 1, to) != 1)
 		return -1;  /* repeated by its own timer */
-	e->st.sent_messages++;
-	e->st.sent_bytes += msg.iov_len;
+	engine_count_sent(e, to, 1, msg.iov_len);
 	return 0;
 }
 
@@ -429,6 +444,8 @@ void session_receive(struct cts_engine *e, unsigned int link, uint32_t peer, con
 	if (!n)
 		return;
 	n->link = link;
+	n->recv_messages++;
+	n->recv_bytes += len;
 	if (h.type == CTS_MSG_CHALLENGE || h.type == CTS_MSG_PROOF) {
 		/* Needs an answer's address before anything is believed. */
 		e->ops.heard(e->ctx, link, peer, n->id);

@@ -99,6 +99,7 @@ static size_t message_build(struct cts_engine *e, uint8_t *buf, size_t size, boo
 	uint32_t ref;
 
 	s->number = h.number;
+	s->built_ns = e->now;
 	s->owing = engine_reliable(e) ? ring_peers(e) : 0;
 	s->listed = 0;
 	s->n = 0;
@@ -119,6 +120,7 @@ static bool flush_unsent(struct cts_engine *e)
 
 	while (o->unsent_n) {
 		const struct iovec *msg = &o->unsent[o->unsent_first];
+		uint64_t bytes = 0;
 		int i, taken = e->ops.send(e->ctx, msg, o->unsent_n, CTS_NODE_ALL);
 
 		if (taken < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -126,8 +128,8 @@ static bool flush_unsent(struct cts_engine *e)
 		if (taken <= 0)
 			taken = 1;  /* the first is lost: a gap, that will be asked for */
 		for (i = 0; i < taken; i++)
-			e->st.sent_bytes += msg[i].iov_len;
-		e->st.sent_messages += (unsigned int)taken;
+			bytes += msg[i].iov_len;
+		engine_count_sent(e, CTS_NODE_ALL, (unsigned int)taken, bytes);
 		o->unsent_first += (unsigned int)taken;
 		o->unsent_n -= (unsigned int)taken;
 	}
