@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
@@ -34,52 +33,10 @@ struct dgram {
 	uint64_t dropped_before;                 /* by sockets that are closed now */
 	struct mmsghdr rx[DGRAM_BATCH];
 	struct iovec rx_iov[DGRAM_BATCH];
-	union dgram_addr rx_from[DGRAM_BATCH];
+	union net_addr rx_from[DGRAM_BATCH];
 	struct mmsghdr tx[DGRAM_BATCH];
 	uint8_t *rx_buf;                         /* owned; pages are touched as needed */
 };
-
-/* -- addresses -- */
-
-void dgram_addr_set(union dgram_addr *a, const char *text, uint16_t port, unsigned int ifindex)
-{
-	memset(a, 0, sizeof(*a));
-	if (inet_pton(AF_INET, text, &a->in.sin_addr) == 1) {
-		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons(port);
-		return;
-	}
-	inet_pton(AF_INET6, text, &a->in6.sin6_addr);
-	a->in6.sin6_family = AF_INET6;
-	a->in6.sin6_port = htons(port);
-	if (IN6_IS_ADDR_LINKLOCAL(&a->in6.sin6_addr) || IN6_IS_ADDR_MC_LINKLOCAL(&a->in6.sin6_addr))
-		a->in6.sin6_scope_id = ifindex;
-}
-
-socklen_t dgram_addr_len(const union dgram_addr *a)
-{
-	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
-}
-
-bool dgram_addr_equal(const union dgram_addr *a, const union dgram_addr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr &&
-		       a->in.sin_port == b->in.sin_port;
-	return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr) &&
-	       a->in6.sin6_port == b->in6.sin6_port;
-}
-
-void dgram_addr_tuple(const union dgram_addr *a, union cts_addr *addr, uint8_t *family)
-{
-	*family = (uint8_t)a->sa.sa_family;
-	if (a->sa.sa_family == AF_INET)
-		addr->v4 = a->in.sin_addr.s_addr;
-	else
-		memcpy(addr->v6, &a->in6.sin6_addr, sizeof(addr->v6));
-}
 
 /* -- receiving -- */
 
@@ -192,7 +149,7 @@ static void set_blocked(struct dgram *d)
 }
 
 int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n,
-	       const union dgram_addr *to, unsigned int n_to)
+	       const union net_addr *to, unsigned int n_to)
 {
 	unsigned int taken = 0;
 
@@ -213,7 +170,7 @@ int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n,
 				h->msg_iov = (struct iovec *)&msg[taken + whole];
 				h->msg_iovlen = 1;
 				h->msg_name = (void *)&to[t];
-				h->msg_namelen = dgram_addr_len(&to[t]);
+				h->msg_namelen = net_addr_len(&to[t]);
 			}
 			whole++;
 		}
@@ -232,15 +189,6 @@ int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n,
 }
 
 /* -- the socket and its device -- */
-
-static void set_buffer(const struct dgram *d, int fd, int force, int plain, int bytes)
-{
-	if (!bytes || setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof(bytes)) == 0)
-		return;
-	if (setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof(bytes)) < 0)
-		cts_warn("%s: cannot set a socket buffer of %d bytes: %s", d->conf.name, bytes,
-			 strerror(errno));
-}
 
 static int bind_device(const struct dgram *d, int fd)
 {
@@ -263,8 +211,8 @@ static int dgram_open(struct dgram *d)
 	fd = socket(d->conf.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	set_buffer(d, fd, SO_SNDBUFFORCE, SO_SNDBUF, d->conf.send_buffer);
-	set_buffer(d, fd, SO_RCVBUFFORCE, SO_RCVBUF, d->conf.receive_buffer);
+	net_set_buffer(d->conf.name, fd, SO_SNDBUF, d->conf.send_buffer);
+	net_set_buffer(d->conf.name, fd, SO_RCVBUF, d->conf.receive_buffer);
 	if (d->conf.family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
 	if (bind_device(d, fd) < 0 || d->conf.setup(d->conf.ctx, fd, ifindex) < 0)

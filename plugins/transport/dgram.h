@@ -7,17 +7,10 @@
 #ifndef CTS_TRANSPORT_DGRAM_H
 #define CTS_TRANSPORT_DGRAM_H
 
-#include <netinet/in.h>
-
 #include <ctsync/transport.h>
 
+#include "plugins/transport/net.h"
 #include "plugins/transport/rtlink.h"
-
-union dgram_addr {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
 
 struct dgram_conf {
 	const char *name;            /* of the plugin, for messages; lent for ever */
@@ -30,7 +23,7 @@ struct dgram_conf {
 	 * EADDRNOTAVAIL mean that it may work later. */
 	int (*setup)(void *ctx, int fd, unsigned int ifindex);
 	/* The peer behind an address; 0: refuse. */
-	uint32_t (*peer_of)(void *ctx, const union dgram_addr *from);
+	uint32_t (*peer_of)(void *ctx, const union net_addr *from);
 };
 
 struct dgram;
@@ -40,17 +33,10 @@ void dgram_destroy(struct dgram *d);   /* takes NULL */
 
 /* Each message to each address, in this order; returns as send() in transport.h. */
 int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n,
-	       const union dgram_addr *to, unsigned int n_to);
+	       const union net_addr *to, unsigned int n_to);
 size_t dgram_max_message(const struct dgram *d);
 void dgram_status(struct dgram *d, struct cts_transport_status *st);
 /* 0: no device, or it is not there. */
 unsigned int dgram_ifindex(const struct dgram *d);
-
-/* text is a checked address; scope_id only goes into link-local ones. */
-void dgram_addr_set(union dgram_addr *a, const char *text, uint16_t port, unsigned int ifindex);
-socklen_t dgram_addr_len(const union dgram_addr *a);
-bool dgram_addr_equal(const union dgram_addr *a, const union dgram_addr *b); /* port included */
-/* Address and family into one side of a flow's tuple. */
-void dgram_addr_tuple(const union dgram_addr *a, union cts_addr *addr, uint8_t *family);
 
 #endif

@@ -16,7 +16,7 @@
 #define IPV6_MULTICAST_ALL 29   /* since Linux 4.20; older C libraries lack it */
 #endif
 
-static bool is_multicast(const union dgram_addr *a)
+static bool is_multicast(const union net_addr *a)
 {
 	return a->sa.sa_family == AF_INET ? IN_MULTICAST(ntohl(a->in.sin_addr.s_addr))
 					  : IN6_IS_ADDR_MULTICAST(&a->in6.sin6_addr);
@@ -24,9 +24,9 @@ static bool is_multicast(const union dgram_addr *a)
 
 static int check_group(const char *value, char *why, size_t size)
 {
-	union dgram_addr a;
+	union net_addr a;
 
-	dgram_addr_set(&a, value, 0, 0);
+	net_addr_set(&a, value, 0, 0);
 	if (is_multicast(&a))
 		return 0;
 	snprintf(why, size, "\"%.64s\" is no multicast address, allowed: 224.0.0.0/4 and ff00::/8",
@@ -52,7 +52,7 @@ static const struct cts_option multicast_options[] = {
 
 struct multicast {
 	struct dgram *dgram;     /* owned */
-	union dgram_addr group;
+	union net_addr group;
 	int ttl;
 };
 
@@ -101,12 +101,12 @@ static int multicast_setup(void *ctx, int fd, unsigned int ifindex)
 	if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ||
 	    (v4 ? setup_v4(m, fd, ifindex) : setup_v6(m, fd, ifindex)) < 0)
 		return -1;
-	return bind(fd, &m->group.sa, dgram_addr_len(&m->group));
+	return bind(fd, &m->group.sa, net_addr_len(&m->group));
 }
 
 /* Peers are not configured: the address itself makes the number, so that no
  * table can be filled by made-up senders. */
-static uint32_t multicast_peer_of(void *ctx, const union dgram_addr *from)
+static uint32_t multicast_peer_of(void *ctx, const union net_addr *from)
 {
 	const struct multicast *m = ctx;
 	const uint32_t *w = (const uint32_t *)&from->in6.sin6_addr;
@@ -137,7 +137,7 @@ static void *multicast_create(const struct cts_options *opt, const struct cts_tr
 	if (!m)
 		return NULL;
 	m->ttl = (int)cts_options_int(opt, "ttl");
-	dgram_addr_set(&m->group, cts_options_string(opt, "group"),
+	net_addr_set(&m->group, cts_options_string(opt, "group"),
 		       (uint16_t)cts_options_int(opt, "port"), 0);
 	conf = (struct dgram_conf){
 		.name = "multicast",
@@ -187,7 +187,7 @@ static unsigned int multicast_own_flows(void *priv, struct cts_tuple *t, unsigne
 	if (!max)
 		return 0;
 	memset(t, 0, sizeof(*t));
-	dgram_addr_tuple(&m->group, &t->dst, &t->family);
+	net_addr_tuple(&m->group, &t->dst, &t->family);
 	t->proto = IPPROTO_UDP;
 	t->dport = m->group.in.sin_port;
 	return 1;

@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,43 +12,19 @@
 
 struct unicast {
 	struct dgram *dgram;             /* owned */
-	union dgram_addr local;
-	union dgram_addr peers[UNICAST_PEERS_MAX];
+	union net_addr local;
+	union net_addr peers[UNICAST_PEERS_MAX];
 	unsigned int n_peers;
 	uint16_t port;
 	const struct cts_options *opt;   /* lent */
 };
 
-/* The interface that has the address a, into name; false: none has. */
-static bool find_device(const union dgram_addr *a, char name[IFNAMSIZ])
-{
-	struct ifaddrs *list, *i;
-	bool found = false;
-
-	if (getifaddrs(&list) < 0)
-		return false;
-	for (i = list; i && !found; i = i->ifa_next) {
-		union dgram_addr have;
-
-		if (!i->ifa_addr || i->ifa_addr->sa_family != a->sa.sa_family)
-			continue;
-		memset(&have, 0, sizeof(have));
-		memcpy(&have, i->ifa_addr, dgram_addr_len(a));
-		have.in.sin_port = a->in.sin_port; /* at one place in both families */
-		found = dgram_addr_equal(a, &have);
-		if (found)
-			memcpy(name, i->ifa_name, strnlen(i->ifa_name, IFNAMSIZ - 1));
-	}
-	freeifaddrs(list);
-	return found;
-}
-
 /* Link-local addresses need the device's number, which may change. */
 static void resolve(struct unicast *u, unsigned int ifindex)
 {
-	dgram_addr_set(&u->local, cts_options_string(u->opt, "address"), u->port, ifindex);
+	net_addr_set(&u->local, cts_options_string(u->opt, "address"), u->port, ifindex);
 	for (unsigned int i = 0; i < u->n_peers; i++)
-		dgram_addr_set(&u->peers[i], cts_options_item(u->opt, "peers", i), u->port, ifindex);
+		net_addr_set(&u->peers[i], cts_options_item(u->opt, "peers", i), u->port, ifindex);
 }
 
 static int socket_setup(void *ctx, int fd, unsigned int ifindex)
@@ -57,15 +32,15 @@ static int socket_setup(void *ctx, int fd, unsigned int ifindex)
 	struct unicast *u = ctx;
 
 	resolve(u, ifindex);
-	return bind(fd, &u->local.sa, dgram_addr_len(&u->local));
+	return bind(fd, &u->local.sa, net_addr_len(&u->local));
 }
 
-static uint32_t peer_of(void *ctx, const union dgram_addr *from)
+static uint32_t peer_of(void *ctx, const union net_addr *from)
 {
 	const struct unicast *u = ctx;
 
 	for (unsigned int i = 0; i < u->n_peers; i++)
-		if (dgram_addr_equal(&u->peers[i], from))
+		if (net_addr_equal(&u->peers[i], from))
 			return i + 1;
 	return 0;
 }
@@ -118,7 +93,7 @@ void *unicast_create(const char *name, const struct cts_options *opt,
 		.setup = socket_setup,
 		.peer_of = peer_of,
 	};
-	if (!conf.device && find_device(&u->local, device))
+	if (!conf.device && net_find_device(&u->local, device))
 		conf.device = device;
 	if (!families_agree(u))
 		goto err;
@@ -169,10 +144,10 @@ unsigned int unicast_own_flows(void *priv, struct cts_tuple *t, unsigned int max
 		struct cts_tuple *out = &t[n], *in = &t[n + 1];
 
 		memset(out, 0, 2 * sizeof(*out));
-		dgram_addr_tuple(&u->local, &out->src, &out->family);
-		dgram_addr_tuple(&u->peers[i], &out->dst, &out->family);
-		dgram_addr_tuple(&u->peers[i], &in->src, &in->family);
-		dgram_addr_tuple(&u->local, &in->dst, &in->family);
+		net_addr_tuple(&u->local, &out->src, &out->family);
+		net_addr_tuple(&u->peers[i], &out->dst, &out->family);
+		net_addr_tuple(&u->peers[i], &in->src, &in->family);
+		net_addr_tuple(&u->local, &in->dst, &in->family);
 		out->proto = in->proto = IPPROTO_UDP;
 		out->dport = in->dport = htons(u->port);
 	}
