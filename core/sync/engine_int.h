@@ -180,6 +180,7 @@ struct node {
 	uint8_t proof_nonce[NONCE_LEN];
 	/* it as a receiver of our stream */
 	enum cts_peer_state state;
+	bool version_told;           /* that it speaks no version of ours */
 	uint64_t join;
 	uint64_t acked;
 	/* counted since the node was first heard */

@@ -104,7 +104,9 @@ static void build_hello(struct cts_engine *e, struct cts_wire_out *o)
 	cts_put_u64(o, e->conf.table_id);
 	cts_put_u64(o, e->own.last);
 	cts_put_u64(o, e->own.lowest);
-	cts_put_u32(o, 0);  /* capabilities */
+	cts_put_u8(o, CTS_WIRE_VERSION);
+	cts_put_u8(o, CTS_WIRE_VERSION_MIN);
+	cts_put_u16(o, 0);  /* capabilities */
 	cts_put_u32(o, (uint32_t)e->conf.cache_limit);
 	cts_put_u8(o, (uint8_t)name_len);
 	cts_put_bytes(o, e->name, name_len);
@@ -229,17 +231,33 @@ static void node_enters(struct cts_engine *e, struct node *n)
 	session_peer_state(e, n, CTS_PEER_JOINING, "it is heard and hears us");
 }
 
+/* Is there a version that both speak? With one version there is nothing to choose
+ * yet; with more, a stream is in the highest that all its receivers know. */
+static bool version_common(struct cts_engine *e, struct node *n, uint8_t lowest, uint8_t highest)
+{
+	if (lowest <= CTS_WIRE_VERSION && highest >= CTS_WIRE_VERSION_MIN && lowest <= highest)
+		return true;
+	e->st.bad_version++;
+	if (!n->version_told && e->ops.peer_state)
+		e->ops.peer_state(e->ctx, n->id, CTS_PEER_DOWN,
+				  "no version of the protocol in common");
+	n->version_told = true;
+	return false;
+}
+
 static void parse_hello(struct cts_engine *e, struct node *n, struct cts_wire_in *in)
 {
 	uint64_t last, my_epoch, join = 0;
 	const uint8_t *name;
 	unsigned int i, peers;
-	uint8_t name_len;
+	uint8_t name_len, highest, lowest;
 
 	cts_get_u64(in);  /* table id: PROOF told it */
 	last = cts_get_u64(in);
 	cts_get_u64(in);
-	cts_get_u32(in);
+	highest = cts_get_u8(in);
+	lowest = cts_get_u8(in);
+	cts_get_u16(in);
 	cts_get_u32(in);
 	name_len = cts_get_u8(in);
 	name = cts_get_bytes(in, name_len);
@@ -249,6 +267,8 @@ static void parse_hello(struct cts_engine *e, struct node *n, struct cts_wire_in
 	}
 	memcpy(n->name, name, name_len);
 	n->name[name_len] = '\0';
+	if (!version_common(e, n, lowest, highest))
+		return;
 	peers = cts_get_u8(in);
 	for (i = 0; i < peers && !in->bad; i++) {
 		bool me = cts_get_u32(in) == e->id;

@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define CTS_WIRE_MAGIC 0x4373u       /* "Cs" */
-#define CTS_WIRE_VERSION 1u
+#define CTS_WIRE_VERSION 1u          /* the highest that is spoken */
+#define CTS_WIRE_VERSION_MIN 1u      /* the lowest; HELLO, CHALLENGE, PROOF, BYE are always 1 */
 #define CTS_WIRE_HEADER 36u
 #define CTS_WIRE_MAX 65507u          /* largest message: a UDP datagram's payload */
 #define CTS_WIRE_MIN_MAX 512u        /* a transport must carry at least this much */

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/sync/engine.h"
+#include "core/sync/wire.h"
 
 #define MS UINT64_C(1000000)
 
@@ -31,7 +32,25 @@ struct side {
 	bool blocked;
 	unsigned int drop_every;     /* lose each n-th message; 0: none */
 	unsigned int sent;
+	uint8_t lowest;              /* version that HELLOs are made to tell; 0: as they are */
+	unsigned int joined, refused;
+	unsigned int stalls;
 };
+
+/* As a later release would send it: versions at 24 of the body, then the checksum. */
+static void tell_versions(struct wire_msg *m, uint8_t lowest)
+{
+	uint8_t *crc = m->data + 32;
+	uint32_t sum;
+
+	if (!lowest || m->data[3] != CTS_MSG_HELLO)
+		return;
+	m->data[CTS_WIRE_HEADER + 24] = (uint8_t)(lowest + 1);
+	m->data[CTS_WIRE_HEADER + 25] = lowest;
+	memset(crc, 0, 4);
+	sum = htonl(cts_crc32c(0, m->data, m->len));
+	memcpy(crc, &sum, sizeof(sum));
+}
 
 static int side_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_t to)
 {
@@ -53,7 +72,8 @@ static int side_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_
 		}
 		assert_true(msg[i].iov_len <= sizeof(s->queue[0].data));
 		s->queue[s->n].len = msg[i].iov_len;
-		memcpy(s->queue[s->n++].data, msg[i].iov_base, msg[i].iov_len);
+		memcpy(s->queue[s->n].data, msg[i].iov_base, msg[i].iov_len);
+		tell_versions(&s->queue[s->n++], s->lowest);
 	}
 	return (int)n;
 }
@@ -92,9 +112,25 @@ static void side_applied(void *ctx, uint32_t node, const struct cts_applied *lis
 		(*(list[n].gone ? &s->gone : &s->applied))++;
 }
 
+static void side_peer_state(void *ctx, uint32_t node, enum cts_peer_state state, const char *why)
+{
+	struct side *s = ctx;
+
+	s->joined += state == CTS_PEER_JOINING;
+	s->refused += strstr(why, "version") != NULL;
+}
+
+static void side_stalled(void *ctx)
+{
+	struct side *s = ctx;
+
+	s->stalls++;
+}
+
 static const struct cts_engine_ops ops = {
 	.send = side_send, .max_message = side_max_message, .random = side_random,
-	.heard = side_heard, .applied = side_applied,
+	.heard = side_heard, .applied = side_applied, .peer_state = side_peer_state,
+	.stalled = side_stalled,
 };
 
 static uint64_t now, seeds;
@@ -364,6 +400,56 @@ static void a_reboot_leaves_the_only_copy_alone(void **state)
 	side_stop(&b);
 }
 
+static void a_node_of_another_version_does_not_join(void **state)
+{
+	struct side a = { 0 }, b = { .lowest = CTS_WIRE_VERSION + 1 };
+	struct cts_engine_stats st;
+
+	(void)state;
+	side_start(&a, "a", 1);
+	side_start(&b, "b", 2);
+	b.lowest = CTS_WIRE_VERSION + 1;
+	run_ms(&a, &b, 2000);
+	cts_engine_get_stats(a.engine, &st);
+	assert_int_equal(a.joined, 0);
+	assert_int_equal(a.refused, 1);  /* told once */
+	assert_true(st.bad_version > 1);
+	b.lowest = CTS_WIRE_VERSION_MIN;  /* up to one that a does not know */
+	run_ms(&a, &b, 2000);
+	assert_true(a.joined);
+	side_stop(&a);
+	side_stop(&b);
+}
+
+/* b's answers come, a's messages do not arrive: a is told; with both ways open, or
+ * with b silent, it is not. */
+static void one_way_loss_is_told(void **state)
+{
+	struct side a = { 0 }, b = { 0 };
+	unsigned int ms;
+
+	(void)state;
+	side_start(&a, "a", 1);
+	side_start(&b, "b", 2);
+	run_ms(&a, &b, 1000);
+	put_flows(&a, 0, 100, 1);
+	run_ms(&a, &b, 2000);
+	assert_int_equal(a.stalls, 0);
+	put_flows(&a, 0, 100, 2);
+	for (ms = 0; ms < 1200; ms++) {
+		now += MS;
+		cts_engine_run(a.engine, now);
+		cts_engine_run(b.engine, now);
+		free(a.queue);
+		a.queue = NULL;
+		a.n = a.max = 0;
+		deliver(&b, &a);
+	}
+	assert_in_range(a.stalls, 1, 3);
+	side_stop(&a);
+	side_stop(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +459,8 @@ int main(void)
 		cmocka_unit_test(back_pressure_collapses_updates),
 		cmocka_unit_test(a_restart_sweeps_what_is_gone),
 		cmocka_unit_test(a_reboot_leaves_the_only_copy_alone),
+		cmocka_unit_test(a_node_of_another_version_does_not_join),
+		cmocka_unit_test(one_way_loss_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
