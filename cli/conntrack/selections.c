@@ -266,11 +266,11 @@ static int make_room(struct selections *s)
 static struct shape *shape_get(struct selections *s, const union key *mask)
 {
 	struct shape *sh, *grown;
-	unsigned int i;
+	size_t i;
 
-	for (sh = s->shape; sh < s->shape + s->n_shapes; sh++)
-		if (!memcmp(&sh->mask, mask, sizeof(*mask)))
-			return sh;
+	for (i = 0; i < s->n_shapes; i++)
+		if (!memcmp(&s->shape[i].mask, mask, sizeof(*mask)))
+			return &s->shape[i];
 	grown = with_room(s->shape, &s->shape_room, s->n_shapes, sizeof(*grown));
 	if (!grown)
 		return NULL;
@@ -316,7 +316,14 @@ int selections_add(struct selections *s, const struct cmdline *cl)
 
 /* -- looking up -- */
 
-/* The first of sh from `at` on that the entry fulfils, or NONE. */
+/* Where selections of the shape begin that could fit the key, or NONE. */
+static uint32_t shape_first(const struct selections *s, const struct shape *sh,
+			    const union key *k)
+{
+	return *shape_slot(s, sh, shape_hash(sh, k));
+}
+
+/* The first from `at` on that the entry fulfils, or NONE. */
 static uint32_t fulfilled(const struct selections *s, uint32_t at, const struct cts_flow *flow)
 {
 	for (; at != NONE; at = s->sel[at].next)
@@ -327,12 +334,12 @@ static uint32_t fulfilled(const struct selections *s, uint32_t at, const struct 
 
 bool selections_match(const struct selections *s, const struct cts_flow *flow)
 {
-	const struct shape *sh;
 	union key k;
+	size_t i;
 
 	key_of_flow(flow, &k);
-	for (sh = s->shape; sh < s->shape + s->n_shapes; sh++)
-		if (fulfilled(s, *shape_slot(s, sh, shape_hash(sh, &k)), flow) != NONE)
+	for (i = 0; i < s->n_shapes; i++)
+		if (fulfilled(s, shape_first(s, &s->shape[i], &k), flow) != NONE)
 			return true;
 	return false;
 }
@@ -347,20 +354,20 @@ static int by_address(const void *a, const void *b)
 size_t selections_find(struct selections *s, const struct cts_flow *flow,
 		       const struct cmdline *const **list)
 {
-	const struct shape *sh;
-	size_t n = 0;
+	size_t i, n = 0;
 	union key k;
 
 	key_of_flow(flow, &k);
-	for (sh = s->shape; sh < s->shape + s->n_shapes; sh++) {
-		uint32_t at = *shape_slot(s, sh, shape_hash(sh, &k));
+	for (i = 0; i < s->n_shapes; i++) {
+		uint32_t at = shape_first(s, &s->shape[i], &k);
 
 		while ((at = fulfilled(s, at, flow)) != NONE) {
 			s->found[n++] = &s->sel[at].cl;
 			at = s->sel[at].next;
 		}
 	}
-	qsort(s->found, n, sizeof(*s->found), by_address);
+	if (n > 1)
+		qsort(s->found, n, sizeof(*s->found), by_address);
 	*list = s->found;
 	return n;
 }

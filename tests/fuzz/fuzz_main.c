@@ -2,12 +2,14 @@
 /*
  * The driver where there is no libFuzzer: reproducible mutations of good inputs.
  *   fuzz_x [SEED [ROUNDS]]   or   fuzz_x FILE...   to repeat a finding
+ *   fuzz_x -w FOLDER         writes good inputs there, for another fuzzer to begin with
  */
 #include "config.h"
 
 #include "tests/fuzz/fuzz.h"
 
 #define ROUNDS 300000
+#define WRITTEN 200
 
 static void mutate(struct rng *r, uint8_t *buf, size_t *len)
 {
@@ -61,6 +63,26 @@ static int repeat(const char *path)
 	return 0;
 }
 
+static int write_seeds(const char *folder)
+{
+	uint8_t buf[FUZZ_INPUT_MAX];
+	struct rng r = { 1 };
+
+	for (unsigned int i = 0; i < WRITTEN; i++) {
+		size_t len = fuzz_seed(&r, buf);
+		char path[4096];
+		FILE *fp;
+
+		snprintf(path, sizeof(path), "%s/seed%u", folder, i);
+		fp = fopen(path, "wbe");
+		if (!fp || fwrite(buf, 1, len, fp) != len || fclose(fp)) {
+			perror(path);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	char *end = NULL;
@@ -69,6 +91,8 @@ int main(int argc, char **argv)
 	struct rng r = { seed ? seed : 1 };
 	uint8_t buf[FUZZ_INPUT_MAX];
 
+	if (argc == 3 && !strcmp(argv[1], "-w"))
+		return write_seeds(argv[2]);
 	if (end && *end) {
 		int failed = 0;
 
