@@ -2,6 +2,7 @@
 /* What fuzzers of the command line share. */
 #include "config.h"
 
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdarg.h>
 
@@ -123,7 +124,8 @@ static const char *const command_lines[] = {
 	"-I -t 1 -s 1.1.1.1 -d 2.2.2.2 -p gre --srckey 1 --dstkey 0xff --label-add c -M /x",
 	"-G -s 1.1.1.1 -d 2.2.2.2 -p 200 -i 1", "-G -p udp -r ::1 -q ::2 --sport 3 --dport 4",
 	"-E -e NEW,DESTROY -o timestamp -b 100000 -p 17 -q 1.1.1.1", "-F -f ipv4", "-C", "-S", "-V",
-	"-h -p sctp", "-R file --keep-going", "-D --filter-file f -p esp", "-L -a x stray words --",
+	"-h -p sctp", "-R file --keep-going", "-D --filter-file f -p esp",
+	"-D -p tcp --reply-port-src 80 --reply-port-dst 81", "-L -p icmp --icmp-type 8 --icmp-code 1", "-L -a x stray words --",
 };
 
 const char *fuzz_command_line(struct rng *r)
@@ -140,12 +142,18 @@ static void alike(const struct cmdline *cl, struct cts_flow *f)
 
 	f->orig = want->orig;
 	f->reply = want->reply;
-	if (cl->snat.has_addr)
+	if (cl->snat.has_addr) {
 		f->reply.dst = cl->snat.addr;
+		f->reply.dport = cl->snat.port;
+	}
+	if (cl->dnat.has_addr) {
+		f->reply.src = cl->dnat.addr;
+		f->reply.sport = cl->dnat.port;
+	}
 	f->mark = cl->mark;
 	f->id = want->id;
 	f->zone = want->zone;
-	f->status = cl->status_set;
+	f->status = cl->status_set | IPS_NAT_DONE_MASK;
 	f->present |= CTS_FLOW_BIT(CTS_FLOW_MARK) | CTS_FLOW_BIT(CTS_FLOW_ID) |
 		      CTS_FLOW_BIT(CTS_FLOW_ZONE) | CTS_FLOW_BIT(CTS_FLOW_STATUS);
 }
