@@ -152,26 +152,36 @@ void cmd_promote(void *ctx, struct cts_request *r, int argc, char **argv)
 
 /* -- leaving -- */
 
+static void demote_done(void *ctx, const struct takeover_result *res)
+{
+	struct job *j = ctx;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%" PRIu64 " flows removed, %" PRIu64
+		 " wait for another node to take them over",
+		 res->by_class[CTS_WRITE_DELETED], res->kept);
+	cts_info("demote: %s", text);
+	cts_request_printf(j->r, "%s\n", text);
+	cts_request_finish(j->r, 0, NULL);
+}
+
 static void purge_done(void *ctx, const struct takeover_result *res)
 {
 	struct job *j = ctx;
 
 	cts_info("purge: %" PRIu64 " flows removed from the kernel",
 		 res->by_class[CTS_WRITE_DELETED]);
-	if (j->promote) /* a demote: says how many */
-		cts_request_printf(j->r, "%" PRIu64 " flows removed\n",
-				   res->by_class[CTS_WRITE_DELETED]);
 	cts_request_finish(j->r, 0, NULL);
 }
 
-static void purge_begin(struct daemon *d, struct cts_request *r, bool tell)
+static void purge_begin(struct daemon *d, struct cts_request *r, bool demote)
 {
 	struct job *j = job_begin(d, r);
 
 	if (!j)
 		return;
-	j->promote = tell;
-	if (takeover_purge(d->takeover, purge_done, j) < 0)
+	if ((demote ? takeover_demote(d->takeover, demote_done, j)
+		    : takeover_purge(d->takeover, purge_done, j)) < 0)
 		cts_request_finish(r, 1, "a commit or purge is still in progress\n");
 }
 
@@ -193,7 +203,6 @@ void cmd_demote(void *ctx, struct cts_request *r, int argc, char **argv)
 		cts_request_finish(r, 1, "demote: no sync group is configured\n");
 		return;
 	}
-	takeover_set_role(d->takeover, false);
 	purge_begin(d, r, true);
 }
 

@@ -49,6 +49,9 @@ struct takeover {
 	struct cts_timer *rearm_timer;      /* owned; inject only */
 	struct cts_flow_store store;
 	int role;                           /* -1: standby, 0: unknown, 1: active */
+	bool handover;                      /* JOB_PURGE: only what another node has */
+	uint32_t purge_wait_s;              /* until the next purge */
+	uint32_t purge_left_s;              /* until the one of everything */
 	uint64_t kernel_flushes;
 
 	/* the job */
@@ -177,6 +180,16 @@ static void set_timeout(struct takeover *t, const struct cts_node_info *owner)
 
 /* -- the job: commit or purge -- */
 
+/* After 1, 2, 4... seconds: whoever takes over may be about to. */
+static void purge_again(struct takeover *t)
+{
+	t->purge_wait_s = t->purge_wait_s ? t->purge_wait_s * 2 : 1;
+	if (t->purge_wait_s > t->purge_left_s)
+		t->purge_wait_s = t->purge_left_s;
+	t->purge_left_s -= t->purge_wait_s;
+	cts_timer_arm_us(t->purge_timer, (uint64_t)t->purge_wait_s * 1000000u);
+}
+
 static void job_end(struct takeover *t)
 {
 	void (*done)(void *ctx, const struct takeover_result *res) = t->done;
@@ -187,6 +200,8 @@ static void job_end(struct takeover *t)
 	t->hushed = false;
 	if (t->kind == JOB_PURGE)
 		t->kernel_flushes++;
+	if (t->kind == JOB_PURGE && t->handover && t->result.kept)
+		purge_again(t);
 	t->kind = JOB_NONE;
 	t->done = NULL;
 	if (done)
@@ -233,6 +248,8 @@ int takeover_commit(struct takeover *t, void (*done)(void *ctx, const struct tak
 int takeover_purge(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
 		   void *ctx)
 {
+	if (t->kind == JOB_NONE) /* else a demote goes on */
+		t->handover = false;
 	return job_begin(t, JOB_PURGE, done, ctx);
 }
 
@@ -320,6 +337,11 @@ static void purge_step(struct takeover *t)
 		if (cts_engine_find(t->conf.engine, data, cts_packed_key_len(data, len)) !=
 		    t->walk.ref)
 			continue; /* waits for its GONE to be heard */
+		if (t->handover && !cts_engine_replica_exists(t->conf.engine, data,
+							      cts_packed_key_len(data, len))) {
+			t->result.kept++;
+			continue;
+		}
 		t->result.entries++;
 		if (unpack(t, cache, t->walk.ref) &&
 		    cts_writer_add(t->writer, CTS_OP_DELETE, &t->store.flow,
@@ -462,13 +484,30 @@ static void planned_done(void *ctx, const struct takeover_result *res)
 static void purge_fired(void *ctx)
 {
 	struct takeover *t = ctx;
+	bool handover = t->purge_left_s > 0;
 
-	if (takeover_purge(t, planned_done, t) < 0)
+	if (takeover_purge(t, planned_done, t) == 0)
+		t->handover = handover;
+	else
 		cts_warn("purge: left out, a commit is in progress");
+}
+
+int takeover_demote(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
+		    void *ctx)
+{
+	t->role = -1;
+	if (takeover_purge(t, done, ctx) < 0)
+		return -1;
+	cts_timer_disarm(t->purge_timer);
+	t->handover = true;
+	t->purge_wait_s = 0;
+	t->purge_left_s = t->conf.purge_timeout_s;
+	return 0;
 }
 
 void takeover_plan_purge(struct takeover *t)
 {
+	t->purge_left_s = 0;
 	cts_timer_arm_us(t->purge_timer, (uint64_t)t->conf.purge_timeout_s * 1000000u);
 }
 

@@ -36,6 +36,7 @@ struct takeover_result {
 	uint64_t by_class[CTS_WRITE_CLASS_MAX];
 	uint64_t entries;             /* looked at */
 	uint64_t unconfirmed;         /* of owners that are not in sync: may be older than theirs */
+	uint64_t kept;                /* demote: no other node has them yet */
 	uint64_t ns;                  /* from begin to end */
 	bool full;                    /* the kernel's table is full: stopped */
 };
@@ -46,6 +47,10 @@ int takeover_commit(struct takeover *t, void (*done)(void *ctx, const struct tak
 /* Remove from the kernel what the internal cache has. */
 int takeover_purge(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
 		   void *ctx);
+/* The role is standby; what another node has taken over leaves the kernel now, the
+ * rest as soon as one has, but in purge_timeout seconds at the latest. */
+int takeover_demote(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
+		    void *ctx);
 /* done() is not called any more; the work goes on. */
 void takeover_forget(struct takeover *t, void *ctx);
 
