@@ -269,6 +269,8 @@ static bool commit_entry(struct takeover *t, struct cts_cache *cache)
 	if (!unpack(t, cache, t->walk.ref) ||
 	    cts_flow_has(&t->store.flow, CTS_FLOW_MASTER) != (t->pass == 1))
 		return false;
+	if (!cts_engine_newest(t->conf.engine, owner->id, t->walk.ref))
+		return false;
 	t->result.entries++;
 	if (cts_engine_find(t->conf.engine, data, cts_packed_key_len(data, len))) {
 		t->result.by_class[CTS_WRITE_UPDATED]++; /* the kernel has it already */

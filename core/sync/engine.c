@@ -222,6 +222,32 @@ bool cts_engine_replica_exists(struct cts_engine *e, const uint8_t *key, size_t 
 	return false;
 }
 
+bool cts_engine_newest(struct cts_engine *e, uint32_t node, uint32_t ref)
+{
+	struct node *n = engine_node(e, node);
+	const struct cts_entry *entry = n && n->cache ? cts_cache_entry(n->cache, ref) : NULL;
+	const uint8_t *packed;
+	size_t len, key_len;
+	unsigned int i;
+
+	if (!entry)
+		return false;
+	packed = cts_cache_data(n->cache, ref, &len);
+	key_len = cts_packed_key_len(packed, len);
+	for (i = 0; i < e->n_nodes; i++) {
+		struct node *other = &e->nodes[i];
+		uint32_t at;
+
+		if (other == n || !other->cache || !cts_cache_count(other->cache))
+			continue;
+		at = cts_cache_find(other->cache, packed, key_len);
+		if (at && (int32_t)(cts_cache_entry(other->cache, at)->next - entry->next) >
+				  (other < n ? -1 : 0))
+			return false;
+	}
+	return true;
+}
+
 int cts_engine_adopt(struct cts_engine *e, uint32_t node, uint32_t ref, uint64_t now_ns)
 {
 	struct node *n = engine_node(e, node);

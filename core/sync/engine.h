@@ -130,6 +130,9 @@ size_t cts_engine_nodes(struct cts_engine *e, struct cts_node_info *info, size_t
 struct cts_cache *cts_engine_external(struct cts_engine *e, uint32_t node);  /* NULL: unknown */
 /* Is there a replica with this key of any other node? */
 bool cts_engine_replica_exists(struct cts_engine *e, const uint8_t *key, size_t key_len);
+/* A flow that moved may have replicas of several nodes: is this the one that was told
+ * of last? (Of equals, to a sixteenth of a second, one is.) */
+bool cts_engine_newest(struct cts_engine *e, uint32_t node, uint32_t ref);
 /* This node's kernel now holds the entry (commit): it leaves the external cache
  * of node, enters the internal one and is told to the others (rule E3). */
 int cts_engine_adopt(struct cts_engine *e, uint32_t node, uint32_t ref, uint64_t now_ns);

@@ -157,7 +157,7 @@ static void apply_state(struct cts_engine *e, struct node *n, uint64_t number,
 	}
 	entry->aux = n->gen;
 	entry->seq = number;
-	entry->next = (uint32_t)(e->now / (1000 * MS));  /* ALARM: when it was last told */
+	entry->next = engine_age(e->now);  /* when it was last told of */
 	digest_add(n->sums, hash, number);
 	n->n_live++;
 	e->st.recv_state++;
@@ -592,7 +592,7 @@ static bool purge_step(struct cts_engine *e, struct node *n)
 /* ALARM: what was not told again is gone. */
 static void expire_step(struct cts_engine *e, struct node *n)
 {
-	uint32_t now_s = (uint32_t)(e->now / (1000 * MS));
+	uint32_t now = engine_age(e->now);
 	unsigned int i;
 
 	if (e->conf.mode != CTS_MODE_ALARM || !e->conf.expire_s || n->orphaned)
@@ -604,7 +604,7 @@ static void expire_step(struct cts_engine *e, struct node *n)
 		if (!n->expire_cursor)
 			return;
 		entry = cts_cache_entry(n->cache, n->expire_cursor);
-		if (now_s - entry->next > e->conf.expire_s)
+		if (now - entry->next > e->conf.expire_s * CTS_AGE_HZ)
 			replica_forget(e, n, n->expire_cursor);
 	}
 }

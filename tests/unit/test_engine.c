@@ -450,6 +450,67 @@ static void one_way_loss_is_told(void **state)
 	side_stop(&b);
 }
 
+/* c hears a and b; what c says reaches both. */
+static void run_three(struct side *a, struct side *b, struct side *c, unsigned int ms)
+{
+	for (; ms; ms--) {
+		size_t i;
+
+		now += MS;
+		cts_engine_run(a->engine, now);
+		cts_engine_run(b->engine, now);
+		cts_engine_run(c->engine, now);
+		deliver(a, c);
+		deliver(b, c);
+		for (i = 0; i < c->n; i++) {
+			struct iovec msg = { c->queue[i].data, c->queue[i].len };
+
+			cts_engine_receive(a->engine, 0, 1, &msg, 1, now);
+		}
+		deliver(c, b);
+	}
+}
+
+static bool newest_of(struct side *s, const char *owner, uint32_t flow)
+{
+	uint8_t buf[CTS_PACK_MAX];
+	size_t len = flow_packed(buf, flow, 0);
+	uint32_t ref = cts_cache_find(cts_engine_external(s->engine, cts_node_id(owner)), buf,
+				      cts_packed_key_len(buf, len));
+
+	assert_int_not_equal(ref, 0);
+	return cts_engine_newest(s->engine, cts_node_id(owner), ref);
+}
+
+static void of_two_owners_the_last_word_counts(void **state)
+{
+	struct side a = { 0 }, b = { 0 }, c = { 0 };
+
+	(void)state;
+	side_start(&a, "a", 1);
+	side_start(&b, "b", 2);
+	side_start(&c, "c", 3);
+	run_three(&a, &b, &c, 1000);
+	put_flows(&a, 0, 2, 1);
+	run_three(&a, &b, &c, 1000);
+	put_flows(&b, 0, 1, 2);         /* flow 0 moved from a to b */
+	run_three(&a, &b, &c, 1000);
+	assert_false(newest_of(&c, "a", 0));
+	assert_true(newest_of(&c, "b", 0));
+	assert_true(newest_of(&c, "a", 1));
+	put_flows(&a, 0, 1, 3);         /* and back */
+	run_three(&a, &b, &c, 1000);
+	assert_true(newest_of(&c, "a", 0));
+	assert_false(newest_of(&c, "b", 0));
+	put_flows(&a, 5, 6, 1);         /* at the same time: one of both */
+	put_flows(&b, 5, 6, 1);
+	run_three(&a, &b, &c, 20);
+	assert_int_equal(newest_of(&c, "a", 5) + newest_of(&c, "b", 5), 1);
+	side_stop(&a);
+	side_stop(&b);
+	side_stop(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +521,7 @@ int main(void)
 		cmocka_unit_test(a_restart_sweeps_what_is_gone),
 		cmocka_unit_test(a_reboot_leaves_the_only_copy_alone),
 		cmocka_unit_test(a_node_of_another_version_does_not_join),
+		cmocka_unit_test(of_two_owners_the_last_word_counts),
 		cmocka_unit_test(one_way_loss_is_told),
 	};
 
