@@ -71,12 +71,11 @@ static bool sets_value(const struct cmdline *cl, enum option_id id)
 	       (id == OPT_MARK || id == OPT_STATUS || id == OPT_TIMEOUT);
 }
 
-static char options_rule(const struct cmdline *cl, enum option_id id)
+static char options_rule(const struct cmdline *cl, enum option_id id, int column)
 {
 	const uint64_t no_selection = OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_EVENT_MASK) |
 		OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BUFFER_SIZE) | OPT_BIT(OPT_LABEL_ADD) |
 		OPT_BIT(OPT_LABEL_DEL) | OPT_BIT(OPT_FILTER_FILE) | OPT_BIT(OPT_DRY_RUN);
-	int column = options_column(cl);
 
 	if (id == OPT_NAT_RANGE)
 		return 'o';
@@ -110,11 +109,11 @@ void options_refuse(const struct cmdline *cl)
 
 void options_check(const struct cmdline *cl)
 {
+	int i, column = options_column(cl);
 	bool pair = false;
-	int i;
 
 	for (i = 0; i < OPT_MAX; i++) {
-		char rule = options_rule(cl, i);
+		char rule = options_rule(cl, i, column);
 		bool given = cmdline_has(cl, i);
 
 		if (given && rule == '.')

@@ -228,9 +228,13 @@ static const char *proto_option_name(uint8_t proto, enum proto_option_id id)
 
 static void need(const struct cmdline *cl, enum proto_option_id id)
 {
-	const char *name = proto_option_name(cl->store.flow.orig.proto, id);
+	const char *name;
 
-	if (name && !(cl->proto_given & PO_BIT(id)))
+	if (cl->proto_given & PO_BIT(id))
+		return;
+	/* A protocol that has no such option needs none. */
+	name = proto_option_name(cl->store.flow.orig.proto, id);
+	if (name)
 		die_at(&cl->at, EXIT_PARAMETER,
 		       "You need to supply the `--%s' option for this command", name);
 }
@@ -269,13 +273,14 @@ void proto_options_check(struct cmdline *cl)
 		need(cl, PO_ICMP_TYPE);
 		need(cl, PO_ICMP_CODE);
 	}
-	if (create) {
+	if (create && proto & (P_TCP | P_SCTP | P_DCCP)) {
 		need(cl, PO_STATE);
 		need(cl, PO_ORIG_VTAG);
 		need(cl, PO_REPLY_VTAG);
 		need(cl, PO_ROLE);
-		return;
 	}
+	if (create)
+		return;
 	refuse(cl, PO_ROLE);
 	if (id == CMD_UPDATE && cl->selection_only)  /* there it is a value to set */
 		refuse(cl, PO_STATE);
