@@ -11,8 +11,11 @@
 #include "core/runtime/loop.h"
 
 #define LINK_NODES_MAX 64u            /* nodes and their peer numbers that are remembered */
-#define LINK_PENALTY_NS UINT64_C(10000000000)      /* twice as long each time, up to */
-#define LINK_PENALTY_MAX_NS UINT64_C(320000000000)
+/* A link that failed has to be good for so long before it comes first again: twice
+ * as long each time, so that one that comes and goes does not take the traffic along. */
+#define LINK_HOLD_NS UINT64_C(2000000000)          /* it was down, or silent */
+#define LINK_HOLD_DEAF_NS UINT64_C(10000000000)    /* what was sent did not arrive */
+#define LINK_HOLD_MAX_NS UINT64_C(320000000000)
 #define LINK_MESSAGE_MIN 548u         /* what any IPv4 path carries: 576 less headers */
 
 struct link {
@@ -24,8 +27,10 @@ struct link {
 	void *priv;                       /* owned */
 	bool up;
 	bool used;                        /* messages go out here */
-	uint64_t penalty_until_ns;
-	uint64_t penalty_ns;             /* how long the last one was */
+	bool good;                        /* up, and hears all that are heard anywhere */
+	bool held;                        /* it failed and was not good for long enough since */
+	uint64_t hold_ns;                 /* how long that is; 0: it never failed */
+	uint64_t good_since_ns, failed_ns;
 };
 
 /* What is known of a node: where it was heard, and as which peer. */
@@ -116,15 +121,44 @@ static bool link_hears(const struct cts_links *l, size_t link, uint64_t now)
 
 /* -- choosing -- */
 
-/* The first link that is up and covers; penalised ones only when no other does. */
-static int choose_covering(const struct cts_links *l, uint64_t now)
+static void link_hold(struct link *k, uint64_t least, uint64_t now)
+{
+	/* Once it was right for long enough, the next time counts as the first. */
+	if (!k->hold_ns || now - k->failed_ns > k->hold_ns + LINK_HOLD_MAX_NS)
+		k->hold_ns = 0;
+	k->hold_ns = k->hold_ns * 2 > least ? k->hold_ns * 2 : least;
+	if (k->hold_ns > LINK_HOLD_MAX_NS)
+		k->hold_ns = LINK_HOLD_MAX_NS;
+	k->failed_ns = k->good_since_ns = now;
+	k->held = true;
+}
+
+/* How good each link is now; only the one in use can fail. */
+static void links_judge(struct cts_links *l, uint64_t now)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct link *k = &l->link[i];
+		bool good = k->up && link_covers(l, i, now);
+
+		if (k->good && !good && (int)i == l->active)
+			link_hold(k, LINK_HOLD_NS, now);
+		if (good && !k->good)
+			k->good_since_ns = now;
+		k->good = good;
+		if (k->held && good && now - k->good_since_ns >= k->hold_ns)
+			k->held = false;
+	}
+}
+
+/* The first good link; those that are held only when no other is. */
+static int choose_good(const struct cts_links *l)
 {
 	int second = -1;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (!l->link[i].up || !link_covers(l, i, now))
+		if (!l->link[i].good)
 			continue;
-		if (now >= l->link[i].penalty_until_ns)
+		if (!l->link[i].held)
 			return (int)i;
 		if (second < 0)
 			second = (int)i;
@@ -132,14 +166,14 @@ static int choose_covering(const struct cts_links *l, uint64_t now)
 	return second;
 }
 
-static int first_up(const struct cts_links *l, uint64_t now)
+static int first_up(const struct cts_links *l)
 {
 	int second = -1;
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (!l->link[i].up)
 			continue;
-		if (now >= l->link[i].penalty_until_ns)
+		if (!l->link[i].held)
 			return (int)i;
 		if (second < 0)
 			second = (int)i;
@@ -170,9 +204,11 @@ static void report_switch(struct cts_links *l, int to)
 static void links_choose(struct cts_links *l)
 {
 	uint64_t now = cts_loop_now_ns(l->loop);
-	int one = choose_covering(l, now), was = l->active;
+	int one, was = l->active;
 	bool anybody = false;
 
+	links_judge(l, now);
+	one = choose_good(l);
 	for (size_t i = 0; i < l->n; i++)
 		anybody |= l->link[i].up && link_hears(l, i, now);
 	l->several = false;
@@ -185,7 +221,7 @@ static void links_choose(struct cts_links *l)
 	}
 	if (one < 0) {
 		/* The active one is a name only, keep it where it still makes sense. */
-		one = was >= 0 && l->link[was].used ? was : first_up(l, now);
+		one = was >= 0 && l->link[was].used ? was : first_up(l);
 	}
 	if (one != was) {
 		report_switch(l, one);
@@ -286,14 +322,9 @@ void cts_links_stalled(struct cts_links *l)
 	if (l->active < 0 || l->n < 2)
 		return;
 	k = &l->link[l->active];
-	/* Once it was right for long enough, the next time counts as the first. */
-	if (!k->penalty_ns || now - k->penalty_until_ns > LINK_PENALTY_MAX_NS)
-		k->penalty_ns = LINK_PENALTY_NS;
-	else if (k->penalty_ns < LINK_PENALTY_MAX_NS)
-		k->penalty_ns *= 2;
-	k->penalty_until_ns = now + k->penalty_ns;
+	link_hold(k, LINK_HOLD_DEAF_NS, now);
 	cts_warn("links: %s (%s): what is sent does not arrive; it comes last for %u s",
-		 k->block->plugin, link_device(k, &st), (unsigned int)(k->penalty_ns / 1000000000u));
+		 k->block->plugin, link_device(k, &st), (unsigned int)(k->hold_ns / 1000000000u));
 	links_choose(l);
 }
 

@@ -2,7 +2,8 @@
 /*
  * The sync links: up to four transport instances. The first healthy one carries
  * the traffic, the rest stand by. Healthy: its device can carry traffic, and all
- * nodes that are heard at all are heard on it. Standby links carry one message
+ * nodes that are heard at all are heard on it. One that failed comes first again
+ * when it was healthy for a while, longer each time. Standby links carry one message
  * now and then, so that their health is known before they are needed. Receiving
  * works on all links at all times, and the engine's numbered stream repairs what
  * a switch loses.
