@@ -381,15 +381,18 @@ int cts_links_send(struct cts_links *l, const struct iovec *msg, unsigned int n,
 
 size_t cts_links_max_message(const struct cts_links *l)
 {
-	size_t max = 0;
+	size_t up = 0, all = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		size_t m = l->link[i].ops->max_message(l->link[i].priv);
 
-		if (l->link[i].up && (!max || m < max))
-			max = m;
+		if (!all || m < all)
+			all = m;
+		if (l->link[i].up && (!up || m < up))
+			up = m;
 	}
-	return max ? max : LINK_MESSAGE_MIN;
+	/* None is up yet, as with connections at the start: what all of them carry. */
+	return up ? up : all ? all : LINK_MESSAGE_MIN;
 }
 
 /* -- making -- */

@@ -104,6 +104,7 @@ int cts_loop_run(struct cts_loop *loop)
 		more = loop->turn && loop->turn(loop->turn_ctx);
 		note_turn(loop);
 	}
+	loop->stop = false; /* it may run again */
 	return 0;
 }
 

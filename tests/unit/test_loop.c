@@ -89,6 +89,18 @@ static void timer_fires_once_and_never_early(void **state)
 	}
 }
 
+static void stopped_loop_runs_again(void **state)
+{
+	struct fixture *f = *state;
+
+	f->timer = cts_timer_create(f->loop, stop, f);
+	for (unsigned int i = 1; i <= 2; i++) {
+		assert_int_equal(cts_timer_arm_us(f->timer, 100), 0);
+		assert_int_equal(cts_loop_run(f->loop), 0);
+		assert_int_equal(f->calls, i);
+	}
+}
+
 static void disarmed_timer_does_not_fire(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(timer_fires_once_and_never_early,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(stopped_loop_runs_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(disarmed_timer_does_not_fire, setup, teardown),
 		cmocka_unit_test_setup_teardown(turn_hook_runs_after_each_turn_and_asks_for_more,
 						setup, teardown),
