@@ -108,7 +108,9 @@ ask()
 	"$conntrackd" -C "$tmp/$name.cfg" "$@"
 }
 
-# config NAME ADDRESS PEER DEVICE [SYNC LINES]: two nodes over udp
+sync_transport=${CTS_TRANSPORT:-udp} # or tcp: their options are alike
+
+# config NAME ADDRESS PEER DEVICE [SYNC LINES]: two nodes over $sync_transport
 config()
 {
 	cat >"$tmp/$1.cfg" <<-CFG
@@ -118,7 +120,7 @@ config()
 	log = { target = "stderr"; level = "info"; };
 	sync = {
 	  ${5:-}
-	  transports = ( { plugin = "udp"; address = "$2"; port = 3780;
+	  transports = ( { plugin = "$sync_transport"; address = "$2"; port = 3780;
 	                   peers = ( "$3" ); interface = "$4"; } );
 	};
 	CFG

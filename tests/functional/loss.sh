@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# 20 % of the datagrams are lost for some seconds under churn: the caches agree
+# 20 % of the packets are lost for some seconds under churn: the caches agree
 # within 5 s of the end.
 . "$(dirname "$0")/lib.sh"
 seconds=${LOSS_SECONDS:-10}
@@ -11,7 +11,8 @@ for n in a b; do
 	table inet loss {
 	  chain in {
 	    type filter hook input priority -300
-	    udp dport 3780 numgen random mod 100 < 20 counter drop
+	    meta l4proto { tcp, udp } th dport 3780 numgen random mod 100 < 20 counter drop
+	    tcp sport 3780 numgen random mod 100 < 20 counter drop
 	  }
 	}
 	NFT
