@@ -13,17 +13,22 @@ static const char *what_of(const struct change *c)
 	return c->command->id == CMD_DELETE ? "deleted" : "updated";
 }
 
+void change_refused(struct change *c, const struct place *at, int err)
+{
+	report_failure_at(at, c->command, err);
+	c->failures++;
+	if (!c->error && !c->keep_going)
+		c->error = err;
+}
+
 /* The kernel refused entry i: of which line, if there are many, is said at once. */
 static void change_failed(struct change *c, size_t i, int err)
 {
 	const struct cmdline *const *lines;
 
-	if (c->lines && change_lines(c, c->batch.ev[i]->flow, &lines)) {
-		progress_clear(&c->progress);
-		report_failure_at(&lines[0]->at, c->command, err);
-		c->failures++;
-	}
-	if (!c->error && !c->keep_going)
+	if (c->lines && change_lines(c, c->batch.ev[i]->flow, &lines))
+		change_refused(c, &lines[0]->at, err);
+	else if (!c->error && !c->keep_going)
 		c->error = err;
 }
 
@@ -138,6 +143,17 @@ static int first_error(struct change *const *c, unsigned int n)
 	return 0;
 }
 
+int change_finish(struct change *const *c, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (printer_flush(c[i]->printer) < 0 && !c[i]->error)
+			c[i]->error = errno;
+	errno = first_error(c, n);
+	return errno ? -1 : 0;
+}
+
 int change_pass(struct change *const *c, unsigned int n, const struct cts_dump_conf *conf,
 		struct cts_pipeline *pipe)
 {
@@ -152,11 +168,7 @@ int change_pass(struct change *const *c, unsigned int n, const struct cts_dump_c
 	if (more < 0 && errno != EINTR && !c[0]->error)
 		c[0]->error = errno;
 	cts_dump_close(dump);
-	for (i = 0; i < n; i++)
-		if (printer_flush(c[i]->printer) < 0 && !c[i]->error)
-			c[i]->error = errno;
-	errno = first_error(c, n);
-	return errno ? -1 : 0;
+	return change_finish(c, n);
 }
 
 int change_command(struct change *c, struct cmdline *cl)

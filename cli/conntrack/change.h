@@ -36,6 +36,10 @@ void change_close(struct change *c);
  * 0, or -1 and errno, which is the error of one of them. */
 int change_pass(struct change *const *c, unsigned int n, const struct cts_dump_conf *conf,
 		struct cts_pipeline *pipe);
+/* What is printed goes out. 0, or -1 and errno as change_pass(). */
+int change_finish(struct change *const *c, unsigned int n);
+/* The kernel refused what the line at this place says. */
+void change_refused(struct change *c, const struct place *at, int err);
 /* -D or -U as a command: a pass for cl, the summary and the exit status. */
 int change_command(struct change *c, struct cmdline *cl);
 

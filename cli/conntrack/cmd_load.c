@@ -2,31 +2,18 @@
 /*
  * -R: a file of command lines. The first pass looks at every line, so that a mistake
  * in the last one leaves the table as it is; the second one acts. Entries to create
- * gather in the batched writer, -D and -U lines in a row in one pass over the table; what
- * is of another kind waits until they are done, so that all seems to happen in order.
+ * gather in the batched writer, what is to be deleted and updated in gather.c; each waits
+ * until the other is done, so that all seems to happen in order.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "cli/conntrack/change.h"
 #include "cli/conntrack/entry.h"
+#include "cli/conntrack/gather.h"
 #include "cli/conntrack/lines.h"
-
-#define GATHER_MAX 2048u
-
-/* Lines of -D and -U in a row, for one pass over the table. */
-struct gather {
-	struct selections *lines;    /* owned */
-	struct cts_pipeline *pipe;   /* owned */
-	struct change change[2];     /* -D, -U; open when there is a printer */
-	unsigned int output[2];      /* that they print */
-	char *labelmap[2];           /* owned; that they print with */
-	bool labels_change, values_change;   /* by one of the lines */
-};
 
 struct load {
 	const char *file;            /* what messages call it */
@@ -59,8 +46,10 @@ static void load_created(void *ctx, uint64_t cookie, enum cts_write_class cls, i
 
 static int load_create(struct load *ld, struct cmdline *cl)
 {
+	const uint64_t zones = OPT_BIT(OPT_ZONE) | OPT_BIT(OPT_ORIG_ZONE) | OPT_BIT(OPT_REPLY_ZONE);
 	bool add = cl->command->id == CMD_ADD;
 
+	ld->gather.zones |= (cl->given & zones) != 0;
 	entry_key(cl);
 	entry_values(cl);
 	ld->last = cl->at.line;
@@ -70,127 +59,32 @@ static int load_create(struct load *ld, struct cmdline *cl)
 
 /* -- -D and -U -- */
 
-/* A delete that an update before it could make fit, or no longer fit. */
-static bool looks_at_values(const struct cmdline *cl)
+/* Do what the gathered lines say; entries to create come first. */
+static int load_run(struct load *ld)
 {
-	uint64_t values = OPT_BIT(OPT_MARK) | OPT_BIT(OPT_STATUS) | OPT_BIT(OPT_TIMEOUT);
+	uint64_t failures = ld->failures;
+	int ret;
 
-	return cl->given & values || cl->proto_given & PO_BIT(PO_STATE);
-}
-
-static struct change *gather_change(struct gather *g, const struct command *command)
-{
-	return command->id == CMD_DELETE ? &g->change[0] : &g->change[1];
-}
-
-static int gather_pass(struct gather *g)
-{
-	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK };
-	struct change *at_work[2];
-	struct cts_flow pushed;
-	unsigned int i, n = 0;
-
-	for (i = 0; i < 2; i++)
-		if (g->change[i].printer)
-			at_work[n++] = &g->change[i];
-	if (selections_count(g->lines) == 1)
-		select_push(selections_get(g->lines, 0), &conf, &pushed);
-	return change_pass(at_work, n, &conf, g->pipe);
-}
-
-/* Do what the gathered lines say: one pass over the table for all of them. */
-static int gather_run(struct load *ld)
-{
-	struct gather *g = &ld->gather;
-	uint64_t said;
-	int ret = 0;
-
-	if (!selections_count(g->lines))
-		return 0;
 	if (cts_writer_flush(ld->writer) < 0)
 		return -1;
-	if (!ld->stop)
-		ret = gather_pass(g);
-	selections_clear(g->lines);
-	g->labels_change = g->values_change = false;
-	said = g->change[0].failures + g->change[1].failures;
-	ld->failures += said;
-	g->change[0].failures = g->change[1].failures = 0;
-	if (ret < 0 && said) {
-		ld->stop = true;
+	if (ld->stop)
 		return 0;
-	}
+	ret = gather_run(&ld->gather, &ld->failures);
+	ld->stop = ld->failures != failures && !ld->keep_going;
 	return ret;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
-/* What the line's command prints is printed as for the lines before it. */
-static bool gather_fits(const struct gather *g, const struct change *c, const struct cmdline *cl)
-{
-	size_t i = (size_t)(c - g->change);
-
-	return c->printer && g->output[i] == cl->output &&
-	       same_text(g->labelmap[i], cl->labelmap_path);
-}
-
-static void gather_close(struct gather *g, struct change *c)
-{
-	size_t i = (size_t)(c - g->change);
-
-	if (c->printer)
-		change_close(c);
-	free(g->labelmap[i]);
-	g->labelmap[i] = NULL;
-}
-
-static int gather_open(struct load *ld, struct change *c, const struct cmdline *cl)
-{
-	struct gather *g = &ld->gather;
-	size_t i = (size_t)(c - g->change);
-
-	gather_close(g, c);
-	*c = (struct change){ .lines = g->lines, .keep_going = ld->keep_going };
-	g->output[i] = cl->output;
-	if (cl->labelmap_path) {
-		g->labelmap[i] = strdup(cl->labelmap_path);
-		if (!g->labelmap[i])
-			return -1;
-	}
-	return change_open(c, cl);
 }
 
 static int load_gather(struct load *ld, const struct cmdline *cl)
 {
-	struct gather *g = &ld->gather;
-	struct change *c = gather_change(g, cl->command);
-	bool full = selections_count(g->lines) == GATHER_MAX;
-
-	/* Values are all that an update can both change and a line look at. */
-	full |= g->labels_change && cmdline_has(cl, OPT_LABEL);
-	full |= g->values_change && cl->command->id == CMD_DELETE && looks_at_values(cl);
-	if ((full || !gather_fits(g, c, cl)) && gather_run(ld) < 0)
+	if (gather_must_run(&ld->gather, cl) && load_run(ld) < 0)
 		return -1;
-	if (ld->stop)
-		return 0;
-	if (!gather_fits(g, c, cl) && gather_open(ld, c, cl) < 0)
-		return -1;
-	g->labels_change |= cmdline_has(cl, OPT_LABEL_ADD) || cmdline_has(cl, OPT_LABEL_DEL);
-	g->values_change |= cl->command->id == CMD_UPDATE;
-	return selections_add(g->lines, cl);
+	return ld->stop ? 0 : gather_add(&ld->gather, cl);
 }
 
 /* -- lines -- */
 
 static int load_flush(struct load *ld, const struct cmdline *cl)
 {
-	if (cts_writer_flush(ld->writer) < 0)
-		return -1;
-	if (ld->stop)
-		return 0;
 	if (cts_writer_flush_table(ld->writer, cl->family) < 0)
 		return -1;
 	report("connection tracking table has been emptied.");
@@ -204,7 +98,7 @@ static int load_line(struct load *ld, struct cmdline *cl)
 
 	if (id == CMD_DELETE || id == CMD_UPDATE)
 		return load_gather(ld, cl);
-	if (gather_run(ld) < 0)
+	if ((id == CMD_FLUSH || gather_waits(&ld->gather)) && load_run(ld) < 0)
 		return -1;
 	if (ld->stop)
 		return 0;
@@ -260,46 +154,16 @@ static int load_act(struct load *ld, const struct command *command)
 	progress_start(&ld->progress);
 	ret = lines_rewind(ld->lines) < 0 || load_pass(ld, true) < 0 ? -1 : 0;
 	if (!ret && !ld->stop)
-		ret = gather_run(ld);
-	if (!ret && !ld->stop)
-		ret = cts_writer_flush(ld->writer);
+		ret = load_run(ld);
 	progress_clear(&ld->progress);
 	if (ret < 0)
 		return report_failure_at(lines_place(ld->lines), command, errno);
 	return ld->failures ? EXIT_OTHER : EXIT_OK;
 }
 
-/* In the place of a command that no line has had yet. */
-static int nothing_to_do(void *ctx, const struct cts_batch *batch)
-{
-	(void)ctx;
-	(void)batch;
-	return 0;
-}
-
-static int load_open(struct load *ld, const struct cmdline *cl)
-{
-	struct gather *g = &ld->gather;
-
-	ld->keep_going = cmdline_has(cl, OPT_KEEP_GOING);
-	g->change[0].consumer.consume = g->change[1].consumer.consume = nothing_to_do;
-	ld->parser = parser_create();
-	g->lines = selections_create();
-	g->pipe = cts_pipeline_create();
-	if (!ld->parser || !g->lines || !g->pipe)
-		return -1;
-	if (cts_pipeline_add_filter(g->pipe, &selections_filter, g->lines) < 0 ||
-	    cts_pipeline_add_consumer(g->pipe, &g->change[0].consumer) < 0)
-		return -1;
-	return cts_pipeline_add_consumer(g->pipe, &g->change[1].consumer);
-}
-
 static void load_close(struct load *ld)
 {
-	gather_close(&ld->gather, &ld->gather.change[0]);
-	gather_close(&ld->gather, &ld->gather.change[1]);
-	cts_pipeline_destroy(ld->gather.pipe);
-	selections_destroy(ld->gather.lines);
+	gather_fini(&ld->gather);
 	cts_writer_close(ld->writer);
 	lines_close(ld->lines);
 	parser_destroy(ld->parser);
@@ -307,13 +171,14 @@ static void load_close(struct load *ld)
 
 int cmd_load(struct cmdline *cl)
 {
-	struct load ld = { .lines = lines_open(cl->path) };
+	struct load ld = { .lines = lines_open(cl->path), .parser = parser_create(),
+			   .keep_going = cmdline_has(cl, OPT_KEEP_GOING) };
 	int status = EXIT_OK;
 
 	if (!ld.lines)
 		die(EXIT_PARAMETER, "Failed to open file %s for reading: %s", cl->path,
 		    strerror(errno));
-	if (load_open(&ld, cl) < 0)
+	if (!ld.parser || gather_init(&ld.gather, ld.keep_going) < 0)
 		die(EXIT_OTHER, "not enough memory");
 	ld.file = lines_place(ld.lines)->file;
 	if (load_pass(&ld, false) < 0)

@@ -96,7 +96,57 @@ grep -q '^ipv4 .*src=3.3.3.3 .*mark=17' "$tmp/out" || fail "the delete is not la
 [ "$(ct -L 2>/dev/null | sed -E 's/.* src=(3[^ ]*) .*mark=([0-9]*) .*/\1 \2/' | sort | tr '\n' ';')" = \
 	"3.3.3.3 0;3.3.3.4 16;" ] || { table; fail "lines did not act in order"; }
 
+# -- whole tuples are looked up: in order, in every zone, by all that the line says --
+ct -F 2>/dev/null
+x="-s 5.5.5.5 -d 2.2.2.2 -p udp --sport 1 --dport 2" y="-s 5.5.5.6 -d 2.2.2.2 -p 99"
+cat >"$tmp/lines" <<END
+-A -t 1000 $x
+-U $x -m 1
+-U $x -m 2
+-U $x -m 0xf0/0xf0
+-D $x -m 1
+-D -s 2.2.2.2 -d 5.5.5.5 -p udp --sport 2 --dport 1
+-A -t 1000 $y -m 1
+-U $y -u ASSURED
+-D $y -u ASSURED
+-A -t 1000 $y -m 3
+-U $x -m 7/7
+-D $y -r 2.2.2.3
+END
+load 0 ""
+[ "$(sed -E 's/.* src=(5[^ ]*) .*mark=([0-9]*) .*/\1 \2/' "$tmp/out" | tr '\n' ';')" = \
+	"5.5.5.5 1;5.5.5.5 2;5.5.5.5 242;5.5.5.6 1;5.5.5.6 1;5.5.5.5 247;" ] ||
+	{ cat "$tmp/out"; fail "whole tuples are not taken in order"; }
+[ "$(count)" = 2 ] || fail "$(count) entries of whole tuples, not 2"
+ct -I -t 1000 $x -w 5 2>/dev/null
+ct -I -t 1000 $y --orig-zone 6 2>/dev/null
+printf -- '-D %s -w 6\n-U %s -m 9\n' "$x" "$x" >"$tmp/lines"
+load 0 ""
+[ "$(wc -l <"$tmp/out")" = 2 ] || fail "an update leaves out zones that were there"
+echo "-D $x -w 5" >"$tmp/lines"
+load 0 ""
+[ "$(wc -l <"$tmp/out")" = 1 ] && grep -q zone=5 "$tmp/out" || fail "-w deletes another zone's"
+printf -- '-D %s\n-D %s\n' "$x" "$y" >"$tmp/lines"
+load 0 ""
+[ "$(count)" = 0 ] || fail "a delete leaves out zones that were there"
+printf -- '-D %s\n-A -t 1000 %s -w 5\n-D %s\n' "$y" "$x" "$x" >"$tmp/lines"
+load 0 ""
+[ "$(count)" = 0 ] || fail "a delete leaves out zones that came in the file"
+
+# A pass over the table for each would take minutes.
+awk 'BEGIN { for (i = 0; i < 20000; i++) {
+	x = "-s 6." int(i / 65536) "." int(i / 256) % 256 "." i % 256 " -d 2.2.2.2 -p udp --sport 1 --dport 2"
+	print "-A -t 1000 " x; print "-U " x " -m 5"; if (i % 10) print "-D " x } }' >"$tmp/lines"
+TIMEFORMAT='%U %S'
+cpu=$({ time load 0 "" >/dev/null; } 2>&1 | awk '{ print $1 + $2 }')
+[ "$(count)" = 2000 ] && [ "$(wc -l <"$tmp/out")" = 38000 ] || fail "mixed lines: $(count) are left"
+awk -v cpu="$cpu" 'BEGIN { exit !(cpu < 10) }' || fail "$cpu seconds for 58,000 mixed lines"
+echo "58,000 mixed lines: $cpu CPU seconds"
+
 # -- refusals --
+ct -F 2>/dev/null
+ct -I -s 3.3.3.3 $entry --sport 1 2>/dev/null
+ct -I -s 3.3.3.4 $entry --sport 1 2>/dev/null
 for i in {1..300}; do echo "-I -s 4.4.4.4 $entry --sport $i"; done >"$tmp/lines"
 sed -i "100s/.*/-I -s 3.3.3.4 $entry --sport 1/; 150s/.*/-I -s 3.3.3.3 $entry --sport 1/" "$tmp/lines"
 load 1 "$tmp/lines:100: Operation failed: Such conntrack exists, try -U to update
