@@ -24,6 +24,7 @@ struct load {
 	struct progress progress;
 	bool keep_going;
 	bool stop;                   /* after a failure */
+	unsigned int outputs;        /* words of -o that can be printed */
 	uint64_t n_lines, failures;
 	uint64_t last;               /* line that was given to the writer last */
 };
@@ -121,6 +122,15 @@ static void check_line(const struct cmdline *cl)
 								   OPT_FILTER_FILE].name);
 }
 
+/* An output that cannot be opened is told before anything is done. */
+static void check_output(struct load *ld, const struct cmdline *cl)
+{
+	if (!(cl->output & ~ld->outputs))
+		return;
+	printer_close(printer_open(cl));
+	ld->outputs |= cl->output;
+}
+
 /* Read to the end; act tells which pass this is. 0, or -1 and errno. */
 static int load_pass(struct load *ld, bool act)
 {
@@ -134,10 +144,12 @@ static int load_pass(struct load *ld, bool act)
 				      lines_place(ld->lines)->line);
 		cmdline_parse(ld->parser, &cl, lines_place(ld->lines), argc, argv);
 		check_line(&cl);
-		if (!act)
-			ld->n_lines++;
-		else if (load_line(ld, &cl) < 0)
+		if (act && load_line(ld, &cl) < 0)
 			return -1;
+		if (act)
+			continue;
+		check_output(ld, &cl);
+		ld->n_lines++;
 	}
 	return ld->stop ? 0 : more;
 }

@@ -246,6 +246,8 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 		cl->labelmap_path = arg;
 		break;
 	case OPT_FILTER_FILE:
+		if (cl->filter_path)
+			die_at(&cl->at, EXIT_PARAMETER, "--filter-file must stand once");
 		cl->filter_path = arg;
 		break;
 	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO:

@@ -142,6 +142,8 @@ refused "-m 5" "Illegal option \`--mark'" -U
 refused "-p tcp --state CLOSE" "Illegal option \`--state'" -U
 refused "--sport 5" "unknown option"
 refused "-s \"10" "a quote is not closed"
+ct -L --filter-file "$tmp/none" --filter-file "$tmp/none" 2>"$tmp/err.log"
+[ $? = 2 ] || fail "two files are taken"
 ct -L --filter-file "$tmp/nofile" 2>"$tmp/err.log"
 [ $? = 2 ] || fail "a file that is not there is taken"
 : >"$tmp/wrong"
