@@ -262,7 +262,9 @@ static void host_link_changed(void *ctx)
 	bool up = link_is_up(k);
 
 	if (up != k->up) {
-		cts_info("links: %s (%s) is %s", k->block->plugin, link_device(k, &st),
+		const char *device = link_device(k, &st); /* fills st, so before it is read */
+
+		cts_info("links: %s (%s) is %s", k->block->plugin, device,
 			 up ? "up" : st.carrier ? "down" : "without carrier");
 		k->up = up;
 	}
