@@ -117,8 +117,8 @@ static const char *const command_lines[] = {
 	"-D -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 5", "-U -s 1.1.1.1 -m 5/7 -u ASSURED",
 	"-U -p tcp --state TIME_WAIT --label-add a -M /labels", "-U --label-del -t 5 -p gre",
 	"-A -t 100 -s 1.1.1.1 -d 2.2.2.2 -p tcp --sport 1 --dport 2 --state ESTABLISHED -m 9",
-	"-I -t 100 -r 1.1.1.1 -q 2.2.2.2 -p sctp --reply-port-src 1 --reply-port-dst 2 --state "
-	"ESTABLISHED --orig-vtag 1 --reply-vtag 2 -u SEEN_REPLY -g 3.3.3.3:9",
+	("-I -t 100 -r 1.1.1.1 -q 2.2.2.2 -p sctp --reply-port-src 1 --reply-port-dst 2 --state "
+	 "ESTABLISHED --orig-vtag 1 --reply-vtag 2 -u SEEN_REPLY -g 3.3.3.3:9"),
 	"-I -t 1 -s ::1 -d ::2 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 3 -w 1",
 	"-I -t 1 -s 1.1 -d 0x7f.1 -p dccp --sport 1 --dport 2 --state OPEN --role client -n 1.1.1.1",
 	"-I -t 1 -s 1.1.1.1 -d 2.2.2.2 -p gre --srckey 1 --dstkey 0xff --label-add c -M /x",
