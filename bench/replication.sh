@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Replication, ours beside the established daemon's, in one run: 200,000 flows paced,
 # in a burst, as bulk; commit; lag. Prints a table of medians, ratios and targets.
-#   bench/replication.sh [-n RUNS] [-f FLOWS] [-o RESULTS] [udp|multicast ...]
+#   bench/replication.sh [-n RUNS] [-f FLOWS] [-o RESULTS] [udp|multicast|tcp ...]
 # Needs root, a build (CTS_BUILD, else ./build) and `quickstart check`'s unpacked rivals.
 export CTS_BUILD=${CTS_BUILD:-$PWD/build}
 export CTS_SRC=${CTS_SRC:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -17,7 +17,7 @@ while getopts n:f:o: opt; do
 	esac
 done
 shift $((OPTIND - 1))
-transports=${*:-udp multicast}
+transports=${*:-udp multicast tcp}
 rival=$build/rivals/usr/sbin/conntrackd
 rival_libs=$(echo "$build"/rivals/usr/lib/*-linux-gnu)
 [ -x "$rival" ] || fail "no $rival: run ./quickstart check first"
@@ -33,7 +33,7 @@ rival_config()   # NAME OWN PEER TRANSPORT [inject]
 	    ResendQueueSize 131072
 	    $([ "${5:-}" = inject ] && echo "DisableExternalCache On")
 	  }
-	$(if [ "$4" = udp ]; then echo "  UDP {
+	$(if [ "$4" != multicast ]; then echo "  ${4^^} {
 	    IPv4_address $2
 	    IPv4_Destination_Address $3
 	    Port 3780
@@ -65,8 +65,9 @@ rival_config()   # NAME OWN PEER TRANSPORT [inject]
 
 our_config()     # the same, in ours
 {
+	sync_transport=$4
 	config "$1" "$2" "$3" sync0 "$([ "${5:-}" = inject ] && echo 'external_cache = false;')"
-	[ "$4" = udp ] || sed -i 's/plugin = "udp".*/plugin = "multicast"; group = "225.0.0.50"; port = 3780;/; s/ *peers = .*interface/ interface/' "$tmp/$1.cfg"
+	[ "$4" != multicast ] || sed -i 's/plugin = "multicast".*/plugin = "multicast"; group = "225.0.0.50"; port = 3780;/; s/ *peers = .*interface/ interface/' "$tmp/$1.cfg"
 }
 
 start()          # WHO NAME: its pid is in $daemon_pid
