@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command line tool beside the established one, in one run and the same namespace:
+# list, delete, update, load, start-up. Prints medians of time, CPU and memory, ratios
+# and targets. Memory needs GNU time.
+#   bench/cli.sh [-n RUNS] [-f FLOWS]
+# Needs root, a build (CTS_BUILD, else ./build) and `quickstart check`'s unpacked rivals.
+export CTS_BUILD=${CTS_BUILD:-$PWD/build}
+export CTS_SRC=${CTS_SRC:-$(cd "$(dirname "$0")/.." && pwd)}
+. "$CTS_SRC/tests/functional/lib.sh"
+export LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+runs=5 flows=200000
+while getopts n:f: opt; do
+	case $opt in
+	n) runs=$OPTARG ;;
+	f) flows=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+ours=$build/.libs/conntrack
+rival=$build/rivals/usr/sbin/conntrack
+[ -x "$rival" ] || fail "no $rival: run ./quickstart check first"
+gnu_time=$(type -P time)
+ns a
+: >"$tmp/results"
+
+awk -v n="$flows" 'BEGIN { for (i = 0; i < n; i++) {
+	a = "10." int(i / 65536) "." int(i / 256) % 256 "." i % 256
+	p = 1024 + i % 60000
+	printf "-A -t 1000 -u SEEN_REPLY,ASSURED -s %s -d 192.168.1.1 -r 192.168.1.1 -q %s -p tcp ", a, a
+	printf "--sport %d --dport 80 --reply-port-src 80 --reply-port-dst %d --state ESTABLISHED\n", p, p
+} }' >"$tmp/lines"
+# What a log of events looks like: made, changed, gone.
+awk 'BEGIN { for (i = 0; i < 300; i++) {
+	x = "-s 6.0." int(i / 256) "." i % 256 " -d 2.2.2.2 -p udp --sport 1 --dport 2"
+	print "-A -t 1000 " x; print "-U -f ipv4 " x " -m 5"; print "-D " x } }' >"$tmp/mixed"
+head -n 1000000 "$tmp/lines" | awk 'NR % 20 == 1 { print $6, $7, $8, $9 }' | head -n 10000 >"$tmp/selections"
+: >"$tmp/empty"
+
+full() { in_ns a "$ours" -F && in_ns a "$ours" -R "$tmp/lines"; } 2>/dev/null
+empty() { in_ns a "$ours" -F; } 2>/dev/null
+
+# measure WHAT WHO COMMAND...: seconds, CPU seconds, KiB
+measure()
+{
+	local what=$1 who=$2 TIMEFORMAT='%R %U %S' kib=nan
+	shift 2
+	: >"$tmp/kib"
+	{ time ip netns exec "$prefix-a" ${gnu_time:+"$gnu_time" -q -f %M -o "$tmp/kib"} "$@" \
+		>"$tmp/output" 2>"$tmp/said.log"; } 2>"$tmp/time"
+	[ -s "$tmp/kib" ] && kib=$(tail -n 1 "$tmp/kib")
+	awk -v w="$what $who" -v k="$kib" '{ print w, $1, $2 + $3, k }' "$tmp/time" >>"$tmp/results"
+}
+
+each() # WHAT PREPARE COMMAND...: ours and the rival's in turn
+{
+	local what=$1 prepare=$2
+	shift 2
+	$prepare
+	measure "$what" ours "$ours" "$@"
+	$prepare
+	measure "$what" rival "$rival" "$@"
+}
+
+for ((run = 0; run < runs; run++)); do
+	full
+	each list true -L
+	each list-extended true -L -o extended
+	# The other tool ends this with "No buffer space available" after some hundred.
+	measure update ours "$ours" -U -f ipv4 -p tcp -m $((run + 1))
+	each delete full -D -p tcp
+	each load empty -R "$tmp/lines"
+	each mixed empty -R "$tmp/mixed"
+	each start true -C
+	full
+	measure list-10000 ours "$ours" -L --filter-file "$tmp/selections"
+	measure list-none ours "$ours" -L --filter-file "$tmp/empty"
+done
+sort -k1,2 "$tmp/results" | awk '
+	function median(list, n,   v, i, k, t) {
+		split(list, v)
+		for (i = 2; i <= n; i++)
+			for (k = i; k > 1 && v[k] + 0 < v[k - 1] + 0; k--) { t = v[k]; v[k] = v[k - 1]; v[k - 1] = t }
+		return v[int((n + 1) / 2)]
+	}
+	function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
+	BEGIN {
+		target["list"] = "0.6"; target["delete"] = "0.3"; target["load"] = "0.15, memory 0.05"
+		target["start"] = "1.5"
+		printf "%-14s %21s %21s %21s   %s\n", "", "seconds", "CPU seconds", "KiB", "target"
+		printf "%-14s %s %s %s\n", "", "   ours   rival ratio", "   ours   rival ratio", "   ours   rival ratio"
+	}
+	{ n[$1, $2]++; for (i = 3; i <= 5; i++) all[$1, $2, i] = all[$1, $2, i] " " $i; seen[$1] }
+	END {
+		for (w in seen) {
+			printf "%-14s", w
+			for (i = 3; i <= 5; i++) {
+				o = median(all[w, "ours", i], n[w, "ours"])
+				r = n[w, "rival"] ? median(all[w, "rival", i], n[w, "rival"]) : 0
+				printf i < 5 ? " %7.3f %7.3f %5s" : " %7d %7d %5s", o, r, ratio(o, r)
+			}
+			printf "   %s\n", target[w]
+		}
+	}' | { IFS= read -r a; IFS= read -r b; printf '%s\n%s\n' "$a" "$b"; sort; }
