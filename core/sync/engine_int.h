@@ -20,6 +20,7 @@
 #define RING_RESERVE 128u            /* of them: for repairs alone, lest a full ring blocks them */
 #endif
 #define RING_STUCK_NS (1000 * MS)    /* S5 */
+#define RING_SILENT_NS (400 * MS)    /* S5: when others wait */
 #define STALL_NS (500 * MS)          /* the oldest message waits so long: is the link one-way? */
 #define HELLO_NS (200 * MS)
 #define HELLO_MEMBER_NS (5000 * MS)

@@ -143,6 +143,23 @@ static void ring_reset(struct cts_engine *e, uint16_t who, const char *why)
 	}
 }
 
+/* S5: who is silent while others have all that was sent, and wait, has left until it
+ * is heard again. Only where messages are acknowledged often: the ring is full. */
+static void ring_leave_silent(struct cts_engine *e)
+{
+	struct owner *o = &e->own;
+	uint16_t owing = slot_of(o, o->lowest)->owing, wait;
+	unsigned int i;
+
+	wait = ring_peers(e) & (uint16_t)~slot_of(o, o->last)->owing;
+	for (i = 0; wait && i < e->n_nodes; i++) {
+		struct node *n = &e->nodes[i];
+
+		if (owing & 1u << i && e->now - n->last_heard_ns >= RING_SILENT_NS)
+			replica_left(e, n, "it is silent and others wait");
+	}
+}
+
 void ring_stuck(struct cts_engine *e)
 {
 	struct owner *o = &e->own;
@@ -154,6 +171,7 @@ void ring_stuck(struct cts_engine *e)
 	}
 	if (!o->full_since_ns)
 		o->full_since_ns = e->now;
+	ring_leave_silent(e);
 	if (e->now - o->full_since_ns < RING_STUCK_NS)
 		return;
 	o->full_since_ns = 0;

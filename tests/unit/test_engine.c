@@ -511,6 +511,62 @@ static void of_two_owners_the_last_word_counts(void **state)
 	side_stop(&c);
 }
 
+/* a speaks to b and c; c may stand still. */
+static void run_one_to_two(struct side *a, struct side *b, struct side *c, bool still)
+{
+	struct side copy = *a;
+
+	now += MS;
+	cts_engine_run(a->engine, now);
+	cts_engine_run(b->engine, now);
+	if (!still)
+		cts_engine_run(c->engine, now);
+	copy.n = copy.max = a->n;
+	copy.queue = malloc((a->n + 1) * sizeof(*a->queue));
+	assert_non_null(copy.queue);
+	memcpy(copy.queue, a->queue, a->n * sizeof(*a->queue));
+	if (still)
+		free(copy.queue);
+	else
+		deliver(&copy, c);
+	deliver(a, b);
+	deliver(b, a);
+	deliver(c, a);
+}
+
+static void who_stands_still_holds_nobody_up(void **state)
+{
+	unsigned int waits = 0, most = 0, before;
+	struct side a = { 0 }, b = { 0 }, c = { 0 };
+	uint32_t i;
+
+	side_start(&a, "a", 1);
+	side_start(&b, "b", 2);
+	side_start(&c, "c", 3);
+	for (i = 0; i < 1000; i++)
+		run_one_to_two(&a, &b, &c, false);
+	assert_true(synced(&a, "b") && synced(&a, "c"));
+	/* A change and so a message each 0.5 ms: the ring is full after 0.5 s. */
+	for (i = 0; i < 3000; i++) {
+		before = b.applied;
+		put_flows(&a, 2 * i, 2 * i + 1, 1);
+		cts_engine_run(a.engine, now);
+		put_flows(&a, 2 * i + 1, 2 * i + 2, 1);
+		run_one_to_two(&a, &b, &c, true);
+		waits = b.applied == before ? waits + 1 : 0;
+		most = waits > most ? waits : most;
+	}
+	assert_true(most < 50);
+	for (i = 0; i < 3000; i++)
+		run_one_to_two(&a, &b, &c, false);
+	assert_replica(&a, "a", &b);
+	assert_replica(&a, "a", &c);
+	assert_true(synced(&a, "c"));
+	side_stop(&a);
+	side_stop(&b);
+	side_stop(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_node_of_another_version_does_not_join),
 		cmocka_unit_test(of_two_owners_the_last_word_counts),
 		cmocka_unit_test(one_way_loss_is_told),
+		cmocka_unit_test(who_stands_still_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
