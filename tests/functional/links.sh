@@ -12,7 +12,7 @@ two_links()
 	control = { socket = "$tmp/$1.sock"; };
 	sync = {
 	  transports = (
-	    { plugin = "udp"; address = "$2"; peers = ( "$3" ); interface = "sync0"; },
+	    { plugin = "$sync_transport"; address = "$2"; peers = ( "$3" ); interface = "sync0"; },
 	    { plugin = "multicast"; group = "225.0.0.50"; interface = "sync1"; }
 	  );
 	};
@@ -45,7 +45,7 @@ two_links b 10.9.0.2 10.9.0.1
 daemon a a
 daemon b b
 await 20 in_sync a && await 20 in_sync b || fail "the nodes did not get in sync"
-await 10 active a udp || fail "the first link is not active"
+await 10 active a "$sync_transport" || fail "the first link is not active"
 flow_arrives "both links are up"
 
 ip -n "$prefix-a" link set sync0 down
@@ -54,7 +54,7 @@ flow_arrives "the first device is down"
 await 5 in_sync a || fail "a is not in sync on the second link: $(ask a --status)"
 
 ip -n "$prefix-a" link set sync0 up
-await 20 active a udp && await 20 active b udp || fail "the first link is not used again"
+await 20 active a "$sync_transport" && await 20 active b "$sync_transport" || fail "the first link is not used again"
 flow_arrives "the first device is up again"
 
 for n in a b; do
@@ -67,7 +67,7 @@ flow_arrives "the first link is silent"
 for n in a b; do
 	in_ns $n nft flush ruleset
 done
-await 20 active a udp && await 20 active b udp || fail "the first link is not used again"
+await 20 active a "$sync_transport" && await 20 active b "$sync_transport" || fail "the first link is not used again"
 in_ns b nft "add table netdev t; add chain netdev t c { type filter hook ingress device sync0 priority 0; policy drop; }" ||
 	fail "nft"
 flow_arrives "the first link is one-way: b does not hear a"

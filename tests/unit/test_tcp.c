@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -483,6 +484,28 @@ static void finds_peers_by_name_and_lives_without_those_that_have_no_address(voi
 		"address=127.0.0.2,peers=localhost");
 }
 
+static void name_is(unsigned int host)
+{
+	FILE *fp = fopen("/etc/hosts", "w"); /* ours, see main() */
+
+	assert_non_null(fp);
+	fprintf(fp, "127.0.0.1 localhost\n127.0.0.%u peer-b\n", host);
+	assert_int_equal(fclose(fp), 0);
+}
+
+static void finds_a_peer_that_moved_to_another_address(void **state)
+{
+	name_is(2);
+	open_node(0, "address=127.0.0.1,peers=peer-b");
+	open_node(1, NODE_B);
+	assert_true(await(two_are_connected));
+	close_node(1);
+	name_is(3);
+	open_node(1, "address=127.0.0.3,peers=127.0.0.1");
+	assert_true(await(two_are_connected));
+	name_is(2);
+}
+
 static void carries_both_ways_at_once(void **state)
 {
 	open_node(0, NODE_A);
@@ -894,12 +917,32 @@ static void own_traffic_is_named(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* A network and an /etc/hosts that nobody else sees. */
+static bool be_alone(void)
+{
+	char path[] = "/tmp/ctsync-hosts-XXXXXX";
+	int fd = mkstemp(path);
+	bool done = fd >= 0 && unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		    mount(path, "/etc/hosts", NULL, MS_BIND, NULL) == 0 &&
+		    dprintf(fd, "127.0.0.1 localhost\n") > 0 &&
+		    system("ip link set lo up && ip addr add fd00::1/128 dev lo nodad && "
+			   "ip addr add fd00::2/128 dev lo nodad") == 0;
+
+	if (fd >= 0) {
+		close(fd);
+		unlink(path); /* the mount keeps it */
+	}
+	return done;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(carries_messages_over_ipv4),
 		TEST(carries_messages_over_ipv6),
 		TEST(finds_peers_by_name_and_lives_without_those_that_have_no_address),
+		TEST(finds_a_peer_that_moved_to_another_address),
 		TEST(carries_both_ways_at_once),
 		TEST(may_be_asked_to_send_while_it_delivers),
 		TEST(sends_to_one_peer_or_to_all),
@@ -929,10 +972,8 @@ int main(void)
 	};
 	int ret;
 
-	if (unshare(CLONE_NEWNET) < 0 ||
-	    system("ip link set lo up && ip addr add fd00::1/128 dev lo nodad && "
-		   "ip addr add fd00::2/128 dev lo nodad") != 0) {
-		printf("SKIP: no network namespace of our own\n");
+	if (!be_alone()) {
+		printf("SKIP: no namespaces of our own: %s\n", strerror(errno));
 		return 77;
 	}
 	fx.loader = cts_loader_create(NULL, 0);
