@@ -524,7 +524,8 @@ static void run_one_to_two(struct side *a, struct side *b, struct side *c, bool 
 	copy.n = copy.max = a->n;
 	copy.queue = malloc((a->n + 1) * sizeof(*a->queue));
 	assert_non_null(copy.queue);
-	memcpy(copy.queue, a->queue, a->n * sizeof(*a->queue));
+	if (a->n)
+		memcpy(copy.queue, a->queue, a->n * sizeof(*a->queue));
 	if (still)
 		free(copy.queue);
 	else
