@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "plugins/output/log/syslog.h"
+#include "plugins/output/syslog.h"
 
 static char dir[] = "/tmp/ctsync-syslog-XXXXXX";
 static char path[64];

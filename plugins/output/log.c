@@ -15,8 +15,8 @@
 #include <ctsync/log.h>
 #include <ctsync/output.h>
 
-#include "plugins/output/log/progname.h"
-#include "plugins/output/log/sink.h"
+#include "plugins/output/progname.h"
+#include "plugins/output/sink.h"
 
 #define FACILITIES "daemon local0 local1 local2 local3 local4 local5 local6 local7"
 

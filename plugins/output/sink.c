@@ -17,8 +17,8 @@
 
 #include <ctsync/log.h>
 
-#include "plugins/output/log/sink.h"
-#include "plugins/output/log/syslog.h"
+#include "plugins/output/sink.h"
+#include "plugins/output/syslog.h"
 
 #define SINK_BUFFER (256u << 10)     /* handed on when this much has come together */
 #define SINK_BUFFER_MAX (4u << 20)   /* kept for a reader that is late, without wait */

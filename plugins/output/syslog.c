@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "plugins/output/log/syslog.h"
+#include "plugins/output/syslog.h"
 
 #define BATCH 64u
 

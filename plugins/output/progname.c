@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plugins/output/log/progname.h"
+#include "plugins/output/progname.h"
 
 static bool find_inode(uint32_t portid, unsigned long *inode)
 {
