@@ -156,6 +156,7 @@ enum cts_format_flags {
 	CTS_FORMAT_ID         = 1 << 1, /* id=N */
 	CTS_FORMAT_TIMESTAMP  = 1 << 2, /* [start=...] [stop=...] */
 	CTS_FORMAT_NO_TIMEOUT = 1 << 3, /* a cache's copy: its timeout means nothing */
+	CTS_FORMAT_WHEN       = 1 << 4, /* XML: <when>, the time of the event */
 };
 
 struct cts_labelmap;            /* names of label bits: ctsync/labelmap.h */
@@ -171,10 +172,19 @@ struct cts_labelmap;            /* names of label bits: ctsync/labelmap.h */
 size_t cts_flow_format(const struct cts_flow *flow, unsigned int flags, uint64_t now_ns,
 		       const struct cts_labelmap *labels, char *buf, size_t size);
 
-/* The name of a layer 4 protocol ("tcp") or "unknown"; of a TCP or SCTP state or NULL. */
+/* The same as an XML element `<flow ...>...</flow>`. type: an enum cts_event_type, or
+ * -1 for an entry. */
+size_t cts_flow_format_xml(const struct cts_flow *flow, int type, unsigned int flags,
+			   uint64_t now_ns, const struct cts_labelmap *labels, char *buf,
+			   size_t size);
+
+/* The name of a layer 4 protocol ("tcp") or "unknown"; of a state of TCP, SCTP, DCCP or
+ * NULL; of a status bit by its number ("ASSURED") or NULL. */
 const char *cts_proto_name(uint8_t proto);
 const char *cts_tcp_state_name(uint8_t state);
 const char *cts_sctp_state_name(uint8_t state);
+const char *cts_dccp_state_name(uint8_t state);
+const char *cts_status_name(unsigned int bit);
 
 /* The tuple that answers t: addresses and ports swapped, ICMP type inverted. */
 void cts_tuple_invert(const struct cts_tuple *t, struct cts_tuple *inverse);

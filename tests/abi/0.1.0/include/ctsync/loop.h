@@ -25,7 +25,8 @@ struct cts_watch *cts_watch_create(struct cts_loop *loop, int fd, unsigned int f
 int cts_watch_set(struct cts_watch *w, unsigned int flags);
 void cts_watch_destroy(struct cts_watch *w);   /* takes NULL */
 
-/* A timer, at rest until armed; it fires once for each arming. NULL and errno. */
+/* A timer, at rest until armed; it fires once for each arming, never early and up
+ * to some milliseconds late (a tick of the kernel's clock). NULL and errno. */
 struct cts_timer *cts_timer_create(struct cts_loop *loop, void (*fire)(void *ctx), void *ctx);
 int cts_timer_arm_us(struct cts_timer *t, uint64_t after_us);
 void cts_timer_disarm(struct cts_timer *t);
