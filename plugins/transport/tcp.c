@@ -367,6 +367,10 @@ static bool peers_are_right(const struct tcp *t)
 					  v4 ? "IPv4" : "IPv6");
 			return false;
 		}
+		if (!strcmp(text, cts_options_string(t->opt, "address"))) {
+			cts_options_error(t->opt, "peers", (int)i, "is this node's own address");
+			return false;
+		}
 		for (unsigned int k = 0; k < i; k++)
 			if (!strcmp(text, cts_options_item(t->opt, "peers", k))) {
 				cts_options_error(t->opt, "peers", (int)i, "stands there twice");

@@ -155,20 +155,33 @@ static bool stays(const struct tcp_peer *p, const struct tcp_conn *c, const stru
 	return !p->out || !tcp_conn_is_connected(p->out) || g->life < p->conf.life;
 }
 
+/* A name that stands for the node itself. */
+static void drop_both_ends(struct tcp_peer *p)
+{
+	tcp_conn_abort(p->in);
+	tcp_conn_abort(p->out);
+	p->in = p->out = NULL;
+	if (!p->up)
+		attempt_failed(p, "this is the node itself");
+}
+
 static void conn_greeted(void *ctx, struct tcp_conn *c, const struct tcp_greeting *g)
 {
 	struct tcp_peer *p = ctx;
 	const struct tcp_greeting mine = { p->conf.life, p->serial };
 	bool accepts = tcp_conn_role(c) == TCP_ACCEPTS;
 
+	if (g->life == p->conf.life) {
+		drop_both_ends(p);
+		return;
+	}
 	if (accepts && !stays(p, c, g)) {
 		p->in = NULL;
 		tcp_conn_abort(c);
 		return;
 	}
-	if (g->life == p->conf.life || tcp_conn_open(c, accepts ? &mine : NULL) < 0) {
-		conn_closed(p, c, g->life == p->conf.life ? "this is the node itself" :
-			    strerror(errno));
+	if (tcp_conn_open(c, accepts ? &mine : NULL) < 0) {
+		conn_closed(p, c, strerror(errno));
 		return;
 	}
 	*(accepts ? &p->in : &p->out) = NULL;

@@ -878,6 +878,20 @@ static void refuses_a_peer_that_stands_there_twice(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+static void refuses_itself_as_a_peer(void **state)
+{
+	open_node(0, "address=127.0.0.1,peers=127.0.0.2+127.0.0.1");
+	assert_null(fx.node[0].priv);
+	assert_int_equal(errno, EINVAL);
+	close_node(0);
+	/* By a name it is only found out when it answers. */
+	open_node(0, "address=127.0.0.1,peers=localhost+127.0.0.2");
+	open_node(1, NODE_B);
+	assert_true(await(two_are_connected));
+	assert_int_equal(fx.node[0].ups, 1);
+	assert_int_equal(fx.node[0].downs, 0);
+}
+
 static void refuses_what_is_neither_address_nor_name(void **state)
 {
 	assert_null(cts_options_parse_text(fx.ops->plugin.options,
@@ -966,6 +980,7 @@ int main(void)
 		TEST(last_words_arrive),
 		TEST(refuses_peers_of_another_family),
 		TEST(refuses_a_peer_that_stands_there_twice),
+		TEST(refuses_itself_as_a_peer),
 		TEST(refuses_what_is_neither_address_nor_name),
 		TEST(address_that_is_missing_is_waited_for),
 		TEST(own_traffic_is_named),
