@@ -161,6 +161,7 @@ static void drop_both_ends(struct tcp_peer *p)
 	tcp_conn_abort(p->in);
 	tcp_conn_abort(p->out);
 	p->in = p->out = NULL;
+	p->conf.damaged(p->conf.ctx, p->conf.number);
 	if (!p->up)
 		attempt_failed(p, "this is the node itself");
 }
