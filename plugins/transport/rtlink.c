@@ -47,12 +47,14 @@ static int rtlink_query(struct rtlink *r)
 	char buf[32768]; /* a link message with all its statistics and virtual functions */
 	struct rtlink_state st = { 0 };
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh;
 	ssize_t n = -1;
 	int ret = -1, saved;
 
 	if (!nl)
 		return -1;
+	memset(buf, 0, 128); /* the request: libmnl leaves what pads the name as it is */
+	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_REQUEST;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
