@@ -48,6 +48,7 @@ enum proto_option_id {
 enum output_word {
 	OUT_XML = 1 << 0, OUT_EXTENDED = 1 << 1, OUT_TIMESTAMP = 1 << 2, OUT_ID = 1 << 3,
 	OUT_KTIMESTAMP = 1 << 4, OUT_LABELS = 1 << 5, OUT_USERSPACE = 1 << 6, OUT_SAVE = 1 << 7,
+	OUT_JSON = 1 << 8,
 };
 
 /* [ADDR[:PORT]] of -n, -g and -j. */

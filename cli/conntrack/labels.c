@@ -32,7 +32,21 @@ static const struct cts_labelmap *label_maps_get(struct label_maps *maps, const 
 	return maps->map;
 }
 
+/* A bit that has no name, as `-o save` writes it; -1: no number. */
+static int bit_number(const char *text)
+{
+	char *end;
+	unsigned long v;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	v = strtoul(text, &end, 10);
+	return *end || v > 0xffff ? -1 : (int)v;
+}
+
 struct label_words {
+	const char *path;
+	int err;                    /* why there is no map */
 	const struct place *at;
 	const struct cts_labelmap *map;
 	uint32_t *words;
@@ -47,8 +61,12 @@ static void label_word(void *ctx, const char *text, size_t len)
 	if (len < sizeof(name)) {
 		memcpy(name, text, len);
 		name[len] = '\0';
-		bit = cts_labelmap_bit(lw->map, name);
+		bit = lw->map ? cts_labelmap_bit(lw->map, name) : -1;
+		if (bit < 0)
+			bit = bit_number(name);
 	}
+	if (bit < 0 && !lw->map)
+		die_at(lw->at, EXIT_PARAMETER, "label map %s: %s", lw->path, strerror(lw->err));
 	if (bit < 0)
 		die_at(lw->at, EXIT_PARAMETER, "unknown label '%.*s'", (int)len, text);
 	if (bit >= LABEL_WORDS * 32)
@@ -58,11 +76,12 @@ static void label_word(void *ctx, const char *text, size_t len)
 
 void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WORDS])
 {
-	struct label_words lw = { &cl->at, label_maps_get(cl->maps, cl->labelmap_path), words };
+	struct label_words lw = {
+		.path = cl->labelmap_path ? cl->labelmap_path : DEFAULT_MAP, .at = &cl->at,
+		.map = label_maps_get(cl->maps, cl->labelmap_path), .words = words,
+	};
 
-	if (!lw.map)
-		die_at(&cl->at, EXIT_PARAMETER, "label map %s: %s",
-		       cl->labelmap_path ? cl->labelmap_path : DEFAULT_MAP, strerror(errno));
+	lw.err = errno;
 	cl->labels_named = true;
 	each_word(&cl->at, text, label_word, &lw);
 }

@@ -37,6 +37,64 @@ static void put_escaped(FILE *fp, const char *value)
 	}
 }
 
+static void put_labelmap(FILE *fp, const struct cmdline *cl)
+{
+	if (!cl->labelmap_path)
+		return;
+	fputs(",labelmap=", fp);
+	put_escaped(fp, cl->labelmap_path);
+}
+
+/* Flows that are told because they were deleted. */
+static bool tells_removed(const struct cmdline *cl)
+{
+	return cl->command->id == CMD_DELETE;
+}
+
+static void log_text(FILE *fp, const struct cmdline *cl, bool events)
+{
+	bool save = cl->output & OUT_SAVE;
+
+	fprintf(fp, ",format=%s,userspace=%s",
+		save ? "save" : cl->output & OUT_EXTENDED ? "extended" : "plain",
+		events ? "name" : "no");
+	if (cl->output & OUT_TIMESTAMP && events)
+		fputs(",timestamp", fp);
+	if (cl->output & OUT_ID)
+		fputs(",id", fp);
+	if (cl->output & OUT_KTIMESTAMP)
+		fputs(",ktimestamp", fp);
+	if (cl->output & OUT_LABELS)
+		fputs(",labels", fp);
+	if (save && tells_removed(cl))
+		fputs(",removed", fp);
+	if (cl->output & OUT_LABELS || save)
+		put_labelmap(fp, cl);
+}
+
+/* What -D and -U print are elements alone, as ever. */
+static void xml_text(FILE *fp, const struct cmdline *cl, bool events)
+{
+	bool bare = cl->command->id == CMD_DELETE || cl->command->id == CMD_UPDATE;
+
+	fprintf(fp, ",document=%s", bare ? "false" : "true");
+	if (cl->output & OUT_TIMESTAMP && events)
+		fputs(",when", fp);
+	if (cl->output & OUT_KTIMESTAMP)
+		fputs(",ktimestamp", fp);
+	if (!(cl->output & OUT_LABELS))
+		return;
+	fputs(",labels", fp);
+	put_labelmap(fp, cl);
+}
+
+/* All that there is; words that ask for more of a text line change nothing. */
+static void json_text(FILE *fp, const struct cmdline *cl, bool events)
+{
+	fprintf(fp, ",userspace=%s", events ? "name" : "no");
+	put_labelmap(fp, cl);
+}
+
 /* -o words as options of the plugin, in a new string. */
 static char *options_text(const struct cmdline *cl)
 {
@@ -47,21 +105,9 @@ static char *options_text(const struct cmdline *cl)
 
 	if (!fp)
 		return NULL;
-	fprintf(fp, "file=-,full=wait,format=%s,userspace=%s",
-		cl->output & OUT_SAVE ? "save" : cl->output & OUT_EXTENDED ? "extended" : "plain",
-		events ? "name" : "no");
-	if (cl->output & OUT_TIMESTAMP && events)
-		fputs(",timestamp", fp);
-	if (cl->output & OUT_ID)
-		fputs(",id", fp);
-	if (cl->output & OUT_KTIMESTAMP)
-		fputs(",ktimestamp", fp);
-	if (cl->output & OUT_LABELS)
-		fputs(",labels", fp);
-	if (cl->output & OUT_LABELS && cl->labelmap_path) {
-		fputs(",labelmap=", fp);
-		put_escaped(fp, cl->labelmap_path);
-	}
+	fputs("file=-,full=wait", fp);
+	(cl->output & OUT_XML ? xml_text : cl->output & OUT_JSON ? json_text : log_text)
+		(fp, cl, events);
 	if (fclose(fp)) {
 		free(text);
 		return NULL;
@@ -88,7 +134,7 @@ static int printer_consumer_flush(void *ctx)
 
 struct printer *printer_open(const struct cmdline *cl)
 {
-	const char *name = cl->output & OUT_XML ? "xml" : "log";
+	const char *name = cl->output & OUT_XML ? "xml" : cl->output & OUT_JSON ? "json" : "log";
 	struct cts_report report_to = { .line = option_line };
 	struct printer *p = calloc(1, sizeof(*p));
 	char *text = options_text(cl);

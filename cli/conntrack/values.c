@@ -241,7 +241,8 @@ static const struct word event_words[] = {
 static const struct word output_words[] = {
 	{ "xml", OUT_XML }, { "extended", OUT_EXTENDED }, { "timestamp", OUT_TIMESTAMP },
 	{ "id", OUT_ID }, { "ktimestamp", OUT_KTIMESTAMP }, { "labels", OUT_LABELS },
-	{ "userspace", OUT_USERSPACE }, { "save", OUT_SAVE }, { NULL, 0 },
+	{ "userspace", OUT_USERSPACE }, { "save", OUT_SAVE },
+	{ "json", OUT_JSON }, { NULL, 0 },
 };
 
 struct word_sum {
@@ -276,6 +277,8 @@ unsigned int parse_output(const struct place *at, const char *text)
 	if (sum.bits & OUT_SAVE && sum.bits & ~OUT_SAVE)
 		die_at(at, EXIT_OTHER, "cannot combine save output with any other output "
 				       "type, use -o save only");
+	if (sum.bits & OUT_JSON && sum.bits & OUT_XML)
+		die_at(at, EXIT_PARAMETER, "cannot combine json and xml output");
 	return sum.bits;
 }
 

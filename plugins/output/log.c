@@ -16,6 +16,7 @@
 #include <ctsync/output.h>
 
 #include "plugins/output/progname.h"
+#include "plugins/output/save.h"
 #include "plugins/output/sink.h"
 
 #define FACILITIES "daemon local0 local1 local2 local3 local4 local5 local6 local7"
@@ -23,8 +24,11 @@
 static const struct cts_option log_options[] = {
 	{ .name = "file", .type = CTS_OPT_PATH, .choices = "- syslog", .def = "-",
 	  .help = "where the lines go; \"-\" is the standard output" },
-	{ .name = "format", .type = CTS_OPT_CHOICE, .choices = "plain extended", .def = "plain",
-	  .help = "extended: layer 3 protocol in front" },
+	{ .name = "format", .type = CTS_OPT_CHOICE, .choices = "plain extended save",
+	  .def = "plain",
+	  .help = "extended: layer 3 protocol in front; save: command lines for conntrack -R" },
+	{ .name = "removed", .type = CTS_OPT_BOOL, .def = "false",
+	  .help = "save: entries that are no events were removed (-D lines)" },
 	{ .name = "events", .type = CTS_OPT_LIST, .choices = "new update destroy",
 	  .def = "new update destroy", .help = "which events make a line" },
 	{ .name = "timestamp", .type = CTS_OPT_BOOL, .def = "false",
@@ -54,6 +58,8 @@ struct log {
 	unsigned int format;           /* enum cts_format_flags */
 	unsigned int types;            /* bits 1 << CTS_EVENT_* */
 	bool timestamp, userspace, name;
+	bool removed;                  /* save: entries are told because they were removed */
+	bool save;                     /* lines that are read back: nothing else in them */
 	struct progname programs;
 	uint64_t too_long;
 };
@@ -101,10 +107,10 @@ static void load_labels(struct log *l, const struct cts_options *opt)
 {
 	const char *path = cts_options_string(opt, "labelmap");
 
-	if (!cts_options_bool(opt, "labels"))
+	if (!cts_options_bool(opt, "labels") && !l->save)
 		return;
 	l->labelmap = cts_labelmap_load(path);
-	if (!l->labelmap)
+	if (!l->labelmap && !l->save)
 		cts_warn("log: no names of labels: %s: %s", path ? path : "the system's file",
 			 strerror(errno));
 }
@@ -134,6 +140,8 @@ static void *log_create(const struct cts_options *opt)
 	l->timestamp = cts_options_bool(opt, "timestamp");
 	l->userspace = strcmp(userspace, "no") != 0;
 	l->name = strcmp(userspace, "name") == 0;
+	l->removed = cts_options_bool(opt, "removed");
+	l->save = strcmp(cts_options_string(opt, "format"), "save") == 0;
 	load_labels(l, opt);
 	return l;
 }
@@ -199,6 +207,18 @@ static char *put_userspace(struct log *l, const struct cts_event *ev, char *p)
 	return p;
 }
 
+static size_t format_save(const struct log *l, const struct cts_event *ev, char *buf, size_t size)
+{
+	static const char command[CTS_EVENT_TYPE_MAX] = { 'A', 'U', 'D' };
+	bool gone = l->removed && !is_event(ev);
+	size_t len = save_format(ev->flow, is_event(ev) ? command[ev->type] : gone ? 'D' : 'A',
+				 l->labelmap, buf, size - 1);
+
+	if (len)
+		buf[len++] = '\n';
+	return len;
+}
+
 /* 0: the flow does not fit into size. */
 static size_t format_line(struct log *l, const struct cts_event *ev, char *buf, size_t size)
 {
@@ -227,7 +247,8 @@ static int write_event(struct log *l, const struct cts_event *ev)
 
 		if (!buf)
 			return errno == ENOBUFS ? 0 : -1;
-		len = format_line(l, ev, buf, sizes[i]);
+		len = l->save ? format_save(l, ev, buf, sizes[i])
+			      : format_line(l, ev, buf, sizes[i]);
 		if (len) {
 			sink_commit(l->sink, len);
 			return 0;
