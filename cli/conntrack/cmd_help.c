@@ -60,7 +60,7 @@ static const char usage[] =
 "\n"
 "Showing:\n"
 "  -o, --output LIST                  extended, id, timestamp, ktimestamp, labels,\n"
-"                                     userspace, save, xml\n"
+"                                     save, xml, json\n"
 "  -e, --event-mask LIST              ALL, NEW, UPDATES, DESTROY\n"
 "  -b, --buffer-size BYTES            receive buffer for events\n"
 "  -z, --zero                         set counters to zero while listing\n";
