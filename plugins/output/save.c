@@ -171,11 +171,12 @@ static void put_labels(struct cts_line *l, const struct cts_flow *f,
 		cts_line_put(l, " ");
 }
 
-/* What only some commands take: a delete is by what makes a flow, nothing else. */
-static void put_values(struct cts_line *l, const struct cts_flow *f,
+/* What only some commands take: a delete is by what makes a flow, nothing else. An
+ * update that tells of a mark of 0 took another one away. */
+static void put_values(struct cts_line *l, const struct cts_flow *f, char command,
 		       const struct cts_labelmap *labels)
 {
-	if (cts_flow_has(f, CTS_FLOW_MARK) && f->mark)
+	if (cts_flow_has(f, CTS_FLOW_MARK) && (f->mark || command == 'U'))
 		put_option(l, "-m", f->mark);
 	if (cts_flow_has(f, CTS_FLOW_LABELS))
 		put_labels(l, f, labels);
@@ -202,7 +203,7 @@ size_t save_format(const struct cts_flow *f, char command, const struct cts_labe
 	put_addresses(&l, f);
 	put_protocol(&l, f);
 	if (command != 'D')
-		put_values(&l, f, labels);
+		put_values(&l, f, command, labels);
 	if (l.full) {
 		errno = ENOSPC;
 		return 0;

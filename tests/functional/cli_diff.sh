@@ -136,7 +136,7 @@ run() { # ns tool prefix words...
 	# shellcheck disable=SC2086
 	timeout 20 ip netns exec "$ns" $as "$tool" "$@" >"$to.out" 2>"$to.err"
 	echo "exit status $?" >"$to.status"
-	normal <"$to.out" | sort >"$to.stdout"
+	normal <"$to.out" | sed -E "$leave_out" | sort >"$to.stdout"
 	normal <"$to.err" >"$to.stderr"
 	the_table "$ns" >"$to.table"
 }
@@ -279,7 +279,11 @@ while IFS='|' read -r kind line <&3; do
 	wanted "$line" "$@" || continue
 	with_lines
 	as=
+	leave_out=
 	case $kind in
+	saved:*)
+		kind=${kind#*:}
+		leave_out='s/^(-[AU] .*) -m [0-9]+/\1/' ;;
 	powerless:*)
 		kind=${kind#*:}
 		as="setpriv --bounding-set=-net_admin --inh-caps=-net_admin" ;;

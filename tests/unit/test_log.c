@@ -75,6 +75,45 @@ static void events_have_their_name_in_front_and_entries_have_not(void **state)
 	assert_string_equal(line_of("", &ev), TCP_LINE "\n");
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+static void saved_lines_are_commands_without_anything_around(void **state)
+{
+	struct cts_flow flow = tcp_flow();
+	struct cts_event ev = { .flow = &flow, .origin = CTS_ORIGIN_KERNEL, .portid = 7 };
+	const char *line = line_of("format=save,timestamp,id", &ev);
+
+	assert_memory_equal(line, "-A ", 3);
+	assert_null(strstr(line, "USERSPACE"));
+	ev.type = CTS_EVENT_DESTROY;
+	assert_memory_equal(line_of("format=save", &ev), "-D ", 3);
+	ev.origin = CTS_ORIGIN_DUMP;
+	assert_memory_equal(line_of("format=save", &ev), "-A ", 3);
+}
+
+static void saved_updates_take_marks_away_and_deletes_have_none(void **state)
+{
+	struct cts_flow flow = tcp_flow();
+	struct cts_event ev = { .flow = &flow, .origin = CTS_ORIGIN_KERNEL };
+
+	flow.present |= CTS_FLOW_BIT(CTS_FLOW_MARK);
+	flow.mark = 0;
+	assert_null(strstr(line_of("format=save", &ev), " -m "));
+	ev.type = CTS_EVENT_UPDATE;
+	assert_memory_equal(line_of("format=save", &ev), "-U ", 3);
+	assert_true(ends_in(line_of("format=save", &ev), " -m 0\n"));
+	flow.mark = 9;
+	ev.type = CTS_EVENT_NEW;
+	assert_true(ends_in(line_of("format=save", &ev), " -m 9\n"));
+	ev.type = CTS_EVENT_DESTROY;
+	assert_null(strstr(line_of("format=save", &ev), " -m "));
+}
+
 static void options_add_their_fields(void **state)
 {
 	struct cts_flow flow = tcp_flow();
@@ -352,6 +391,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_have_their_name_in_front_and_entries_have_not),
+		cmocka_unit_test(saved_lines_are_commands_without_anything_around),
+		cmocka_unit_test(saved_updates_take_marks_away_and_deletes_have_none),
 		cmocka_unit_test(options_add_their_fields),
 		cmocka_unit_test(the_time_is_the_kernels_if_it_told_one),
 		cmocka_unit_test(only_the_chosen_events_are_written),
