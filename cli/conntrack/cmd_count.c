@@ -14,6 +14,6 @@ int cmd_count(struct cmdline *cl)
 
 	if (n < 0)
 		return report_failure(cl->command, errno);
-	printf("%" PRId64 "\n", n);
+	printf(cl->output & OUT_JSON ? "{\"entries\":%" PRId64 "}\n" : "%" PRId64 "\n", n);
 	return EXIT_OK;
 }

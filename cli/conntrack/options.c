@@ -83,6 +83,9 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 		return '.';
 	if (cl->command->id == CMD_LOAD)
 		return id == OPT_KEEP_GOING || id == OPT_DRY_RUN ? 'o' : '.';
+	if (id == OPT_OUTPUT && cl->output == OUT_JSON &&
+	    (cl->command->id == CMD_STATS || cl->command->id == CMD_COUNT))
+		return 'o';
 	return column < 0 ? '.' : option_rows[id].matrix[column];
 }
 

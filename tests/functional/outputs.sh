@@ -56,6 +56,20 @@ assert marks == sorted(f["mark"] for f in flows)
 assert sorted(l.text for l in root.iter("label")) == ["five", "five", "one", "one"]
 PY
 
+# -- counts --
+ct -C -o json >"$tmp/count" || fail "-C -o json"
+ct -S -o json >"$tmp/stats" || fail "-S -o json"
+ct -S >"$tmp/stats.text" || fail "-S"
+ct -S -o id 2>/dev/null && fail "-S takes any output"
+python3 - "$tmp" <<'PY' >"$tmp/python.log" 2>&1 || fail "counts as JSON"
+import json, sys
+tmp = sys.argv[1]
+assert json.load(open(tmp + "/count")) == {"entries": 800}
+rows = [json.loads(l) for l in open(tmp + "/stats")]
+names = [[w.split("=")[0] for w in l.split()] for l in open(tmp + "/stats.text")]
+assert rows and [list(r) for r in rows] == names, (rows, names)
+PY
+
 # -- saved and loaded --
 saved()
 {
