@@ -55,6 +55,7 @@ struct reader {
 	uint64_t due_ns;                 /* of the next one; 0: not planned */
 	bool wanted;                     /* a dump as soon as possible */
 	bool settling, is_ready, readable;
+	bool undrained;                  /* what was told before a loss may still be unread */
 	bool hushed;                     /* not told of new flows; a dump follows */
 };
 
@@ -113,6 +114,7 @@ static bool read_events(struct reader *r)
 	r->last_read_ns = cts_loop_now_ns(r->conf.loop);
 	r->loss_unchecked = true;
 	r->readable = more;
+	r->undrained &= more;
 	return more;
 }
 
@@ -140,6 +142,7 @@ static void check_loss(struct reader *r)
 		 (unsigned long long)(lost - r->lost), (unsigned long long)lost);
 	r->lost = lost;
 	r->losses++;
+	r->undrained = true;
 	plan(r, LOSS_DELAY_MS);
 }
 
@@ -306,7 +309,11 @@ bool reader_turn(struct reader *r)
 		r->settling = false;
 		dump_done(r);
 	} else if (r->wanted && !r->settling && !r->hushed) {
-		dump_begin(r);
+		if (r->undrained)
+			more |= read_events(r);
+		if (!r->undrained)
+			dump_begin(r);
+		more |= r->undrained;
 	}
 	more |= run_gets(r);
 	return more || r->dump || r->settling;
@@ -328,6 +335,7 @@ void reader_hush(struct reader *r, bool on)
 		return;
 	}
 	r->hushed = on;
+	r->undrained = true;
 	if (!on)
 		reader_reconcile(r);
 }

@@ -33,7 +33,9 @@ void cts_mirror_destroy(struct cts_mirror *m);
 void cts_mirror_consume(struct cts_mirror *m, const struct cts_batch *batch, uint64_t now_ns);
 void cts_mirror_absent(struct cts_mirror *m, const struct cts_flow *key, uint64_t now_ns);
 
-/* A dump of the whole table: begin before its first byte is asked for. */
+/* A dump of the whole table: begin before its first byte is asked for. After a loss of
+ * events first hand on all that the kernel told before: an event that is older than
+ * the dump, but comes after its begin, is taken for news. */
 void cts_mirror_dump_begin(struct cts_mirror *m, uint64_t now_ns);
 void cts_mirror_dump_end(struct cts_mirror *m, bool complete, uint64_t now_ns);
 /* After the end: asks (ops.get) for keys neither dumped nor touched, at most max a
