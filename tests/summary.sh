@@ -9,7 +9,11 @@ for build in "$@"; do
 		case $(sed -n 's/^:global-test-result: //p' "$trs") in
 		PASS) passed=$((passed + 1)) ;;
 		SKIP) skipped=$((skipped + 1)); echo "skipped: ${trs%.trs}" ;;
-		*) failed=$((failed + 1)); echo "failed: ${trs%.trs}.log" ;;
+		*)
+			failed=$((failed + 1))
+			echo "failed: ${trs%.trs}.log, its end:"
+			tail -n 40 "${trs%.trs}.log" | sed 's/^/  | /'
+			;;
 		esac
 	done < <(find "$build" -name '*.trs' | sort)
 done
