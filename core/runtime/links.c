@@ -16,6 +16,8 @@
 #define LINK_HOLD_NS UINT64_C(2000000000)          /* it was down, or silent */
 #define LINK_HOLD_DEAF_NS UINT64_C(10000000000)    /* what was sent did not arrive */
 #define LINK_HOLD_MAX_NS UINT64_C(320000000000)
+/* What is found missing so soon after a switch may have been sent before it. */
+#define LINK_BLAME_NS UINT64_C(1000000000)
 #define LINK_MESSAGE_MIN 548u         /* what any IPv4 path carries: 576 less headers */
 
 struct link {
@@ -47,7 +49,7 @@ struct cts_links {
 	void *ctx;
 	uint64_t silence_ns;
 	uint64_t probe_ns;                /* when standby links get a message again */
-	uint64_t switches;
+	uint64_t switches, switched_ns;
 	int active;                       /* index, or -1: no link is up */
 	bool several;                     /* more than one link is used */
 	size_t n, n_nodes;
@@ -196,6 +198,7 @@ static void report_switch(struct cts_links *l, int to)
 	if (l->active >= 0)
 		l->switches++;
 	l->active = to;
+	l->switched_ns = cts_loop_now_ns(l->loop);
 }
 
 /* Which links messages go out on. When no single one reaches all nodes, all that
@@ -321,7 +324,7 @@ void cts_links_stalled(struct cts_links *l)
 	struct cts_transport_status st;
 	struct link *k;
 
-	if (l->active < 0 || l->n < 2)
+	if (l->active < 0 || l->n < 2 || now - l->switched_ns < LINK_BLAME_NS)
 		return;
 	k = &l->link[l->active];
 	link_hold(k, LINK_HOLD_DEAF_NS, now);

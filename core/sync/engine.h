@@ -57,7 +57,7 @@ struct cts_engine_ops {
 	void (*heard)(void *ctx, unsigned int link, uint32_t peer, uint32_t node);
 	/* Replicas of node changed; one call for each received message. May be NULL. */
 	void (*applied)(void *ctx, uint32_t node, const struct cts_applied *list, size_t n);
-	/* A peer that is heard does not acknowledge: what is sent gets lost. May be NULL. */
+	/* A peer says for long that it lacks what was sent: it gets lost. May be NULL. */
 	void (*stalled)(void *ctx);
 	/* A transition worth a log line. May be NULL. */
 	void (*peer_state)(void *ctx, uint32_t node, enum cts_peer_state state, const char *why);

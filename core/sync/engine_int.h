@@ -22,6 +22,7 @@
 #define RING_STUCK_NS (1000 * MS)    /* S5 */
 #define RING_SILENT_NS (400 * MS)    /* S5: when others wait */
 #define STALL_NS (500 * MS)          /* the oldest message waits so long: is the link one-way? */
+#define STALL_ACK_NS (100 * MS)      /* an acknowledgement this much later should have it */
 #define HELLO_NS (200 * MS)
 #define HELLO_MEMBER_NS (5000 * MS)
 #define REPAIR_NS (50 * MS)          /* S4 */
@@ -184,6 +185,7 @@ struct node {
 	bool version_told;           /* that it speaks no version of ours */
 	uint64_t join;
 	uint64_t acked;
+	uint64_t acked_ns;           /* when it last acknowledged anything */
 	/* counted since the node was first heard */
 	uint64_t sent_messages, sent_bytes;      /* to it, or to all while it listened */
 	uint64_t recv_messages, recv_bytes;

@@ -100,13 +100,14 @@ void ring_peer_leaves(struct cts_engine *e, struct node *n)
 	n->join = 0;
 }
 
-/* Who owes the oldest message and is heard all the same? */
-static bool ring_owing_heard(const struct cts_engine *e, const struct slot *s)
+/* Did a peer that owes the oldest message tell since that it does not have it? One
+ * that says nothing may have it: then its own messages get lost, not ours. */
+static bool ring_denied(const struct cts_engine *e, const struct slot *s)
 {
 	unsigned int i;
 
 	for (i = 0; i < e->n_nodes; i++)
-		if (s->owing & 1u << i && e->now - e->nodes[i].last_heard_ns < 2 * HELLO_NS)
+		if (s->owing & 1u << i && e->nodes[i].acked_ns > e->own.oldest_ns + STALL_ACK_NS)
 			return true;
 	return false;
 }
@@ -120,10 +121,10 @@ static void ring_stalled(struct cts_engine *e)
 		o->oldest_ns = e->now;
 		return;
 	}
-	if (e->now - o->oldest_ns < STALL_NS)
+	if (e->now - o->oldest_ns < STALL_NS || !ring_denied(e, slot_of(o, o->lowest)))
 		return;
 	o->oldest_ns = e->now;
-	if (e->ops.stalled && ring_owing_heard(e, slot_of(o, o->lowest)))
+	if (e->ops.stalled)
 		e->ops.stalled(e->ctx);
 }
 
@@ -216,6 +217,7 @@ void ring_ack(struct cts_engine *e, struct node *n, uint64_t high, const struct 
 	if (high > o->last)
 		high = o->last;
 	n->acked = high > n->acked ? high : n->acked;
+	n->acked_ns = e->now;
 	if (n_gaps && gaps[0].from >= n->join && gaps[0].from < o->lowest) {
 		ring_reset(e, bit, "it misses more than can be repeated");
 		return;

@@ -72,5 +72,6 @@ in_ns b nft "add table netdev t; add chain netdev t c { type filter hook ingress
 	fail "nft"
 flow_arrives "the first link is one-way: b does not hear a"
 await 10 active a multicast || fail "no switch: one-way loss"
-grep -q "does not arrive" "$tmp/a.log" || fail "one-way loss is not told of"
+# A connection that gets nothing back is silent both ways.
+[ "$sync_transport" = tcp ] || grep -q "does not arrive" "$tmp/a.log" || fail "one-way loss is not told of"
 echo "two links: device down, up again, silence, one way: $flow flows, none lost"
