@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* -E: kernel events -> selection -> printer, until a signal comes. Lost events
- * are counted and said, they do not end it. */
+ * are counted and said, they do not end it; --resync makes up for them. */
 #include "config.h"
 
 #include <errno.h>
@@ -13,10 +13,37 @@
 #include <unistd.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/resync.h"
+
+struct watch {
+	struct cmdline *cl;
+	struct cts_events *src;      /* owned */
+	struct cts_pipeline *pipe;   /* owned */
+	struct printer *printer;     /* owned */
+	struct resync *resync;       /* owned; NULL: without */
+	int sigfd;
+	uint64_t lost;               /* said already */
+};
 
 static void event_push(void *ctx, const struct cts_event *const *ev, size_t n)
 {
-	cts_pipeline_push(ctx, ev, n);
+	const struct watch *w = ctx;
+
+	cts_pipeline_push(w->pipe, ev, n);
+}
+
+/* With --resync all kinds of events come, and those that were asked for are shown. */
+static void event_push_wanted(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	const struct watch *w = ctx;
+	const struct cts_event *wanted[CTS_BATCH_MAX];
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++)
+		if (w->cl->events & 1u << ev[i]->type)
+			wanted[k++] = ev[i];
+	if (k)
+		cts_pipeline_push(w->pipe, wanted, k);
 }
 
 static int signals_open(void)
@@ -31,61 +58,84 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void report_lost(struct cts_events *src, uint64_t *known)
+static void report_lost(struct watch *w)
 {
-	uint64_t lost = cts_events_lost(src);
+	uint64_t lost = cts_events_lost(w->src);
 
-	if (lost == *known)
+	if (lost == w->lost)
 		return;
-	report("lost %" PRIu64 " events: the receive buffer was full, see -b", lost - *known);
-	*known = lost;
+	report("lost %" PRIu64 " events: the receive buffer was full, see -b", lost - w->lost);
+	w->lost = lost;
+}
+
+/* All that is there. 0, or -1 and errno. */
+static int watch_read(struct watch *w)
+{
+	int n;
+
+	while ((n = w->resync ? resync_read(w->resync) : cts_events_read(w->src, event_push, w)) > 0)
+		;
+	return n < 0 && errno != EAGAIN && errno != EINTR ? -1 : 0;
 }
 
 /* Read until the socket is empty, print, wait. */
-static int event_loop(struct cts_events *src, int sigfd, struct cts_pipeline *pipe,
-		      struct printer *p)
+static int event_loop(struct watch *w)
 {
-	struct pollfd fds[] = { { .fd = sigfd, .events = POLLIN },
-				{ .fd = cts_events_fd(src), .events = POLLIN } };
-	uint64_t lost = 0;
-	int n;
+	struct pollfd fds[] = { { .fd = w->sigfd, .events = POLLIN },
+				{ .fd = cts_events_fd(w->src), .events = POLLIN } };
+	int again;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, w->resync ? resync_wait_ms(w->resync) : -1) < 0 && errno != EINTR)
 			return -1;
-		while ((n = cts_events_read(src, event_push, pipe)) > 0)
-			;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+		if (watch_read(w) < 0)
 			return -1;
-		if (printer_flush(p) < 0)
+		report_lost(w);
+		again = w->resync ? resync_run(w->resync, fds[0].revents) : 0;
+		if (again < 0 || printer_flush(w->printer) < 0)
 			return -1;
-		report_lost(src, &lost);
+		if (again)
+			resync_say(w->resync);
+		report_lost(w);
 		if (fds[0].revents)
 			return 0;
 	}
 }
 
+static int watch_table(struct watch *w)
+{
+	w->sigfd = signals_open();
+	if (w->sigfd < 0)
+		return -1;
+	if (cmdline_has(w->cl, OPT_RESYNC)) {
+		w->resync = resync_open(w->src, event_push_wanted, w);
+		if (!w->resync)
+			return -1;
+	}
+	return event_loop(w);
+}
+
 int cmd_event(struct cmdline *cl)
 {
-	const struct cts_events_conf conf = { .types = cl->events,
+	const struct cts_events_conf conf = { .types = cmdline_has(cl, OPT_RESYNC) ? 0 : cl->events,
 					      .receive_buffer = cl->buffer_size };
-	struct printer *p = printer_open(cl);
-	struct cts_pipeline *pipe = assemble(cl, printer_consumer(p));
-	struct cts_events *src = cts_events_open(&conf);
-	int status = EXIT_OK, sigfd;
+	struct watch w = { .cl = cl, .printer = printer_open(cl) };
+	int status = EXIT_OK;
 
-	if (!src) {
+	w.pipe = assemble(cl, printer_consumer(w.printer));
+	w.src = cts_events_open(&conf);
+	if (!w.src) {
 		if (errno != EPERM)
 			return report_failure(cl->command, errno);
 		die(EXIT_OTHER, "Can't open netlink socket: %s", strerror(errno));
 	}
-	sigfd = signals_open();
-	if (sigfd < 0 || event_loop(src, sigfd, pipe, p) < 0)
+	if (watch_table(&w) < 0)
 		status = report_failure(cl->command, errno);
-	report("%" PRIu64 " flow events have been shown.", printer_shown(p));
-	cts_events_close(src);
-	close(sigfd);
-	cts_pipeline_destroy(pipe);
-	printer_close(p);
+	report("%" PRIu64 " flow events have been shown.", printer_shown(w.printer));
+	resync_close(w.resync);
+	cts_events_close(w.src);
+	close(w.sigfd);
+	cts_pipeline_destroy(w.pipe);
+	printer_close(w.printer);
 	return status;
 }

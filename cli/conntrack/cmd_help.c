@@ -63,6 +63,7 @@ static const char usage[] =
 "                                     save, xml, json\n"
 "  -e, --event-mask LIST              ALL, NEW, UPDATES, DESTROY\n"
 "  -b, --buffer-size BYTES            receive buffer for events\n"
+"      --resync                       -E: after a loss, show what it would have told\n"
 "  -z, --zero                         set counters to zero while listing\n";
 
 int cmd_help(struct cmdline *cl)

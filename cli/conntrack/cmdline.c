@@ -251,7 +251,7 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 		cl->filter_path = arg;
 		break;
 	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO:
-	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_MAX:
+	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_RESYNC: case OPT_MAX:
 		break;
 	}
 }

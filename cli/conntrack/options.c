@@ -45,6 +45,7 @@ const struct option_row option_rows[OPT_MAX] = {
 	[OPT_KEEP_GOING]  = { 0, "keep-going", NULL, NO,           "........." "....." },
 	[OPT_FILTER_FILE] = { 0, "filter-file", NULL, ARG,         "o..oo.o.." "....." },
 	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO,              "...oo...." "....." },
+	[OPT_RESYNC]      = { 0, "resync", NULL, NO,               "......o.." "....." },
 	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
 };
 
@@ -75,7 +76,8 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 {
 	const uint64_t no_selection = OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_EVENT_MASK) |
 		OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BUFFER_SIZE) | OPT_BIT(OPT_LABEL_ADD) |
-		OPT_BIT(OPT_LABEL_DEL) | OPT_BIT(OPT_FILTER_FILE) | OPT_BIT(OPT_DRY_RUN);
+		OPT_BIT(OPT_LABEL_DEL) | OPT_BIT(OPT_FILTER_FILE) | OPT_BIT(OPT_DRY_RUN) |
+		OPT_BIT(OPT_RESYNC);
 
 	if (id == OPT_NAT_RANGE)
 		return 'o';
