@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The mirror of conntrack -E --resync: dumps and events in every order. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <linux/netfilter/nf_conntrack_common.h>
+
+#include "cli/conntrack/mirror.h"
+
+struct fixture {
+	struct mirror *mirror;
+	char shown[4096];          /* "N1.5 ": NEW of key 1 with mark 5 */
+};
+
+static void note(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	static const char letter[] = "NUD";
+	struct fixture *f = ctx;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		size_t len = strlen(f->shown);
+		const struct cts_flow *flow = ev[i]->flow;
+
+		assert_true(len < sizeof(f->shown) - 32);
+		snprintf(f->shown + len, sizeof(f->shown) - len, "%c%u.%u ", letter[ev[i]->type],
+			 ntohs(flow->orig.sport), cts_flow_has(flow, CTS_FLOW_MARK) ? flow->mark : 0);
+		assert_false(cts_flow_has(flow, CTS_FLOW_COUNTERS_ORIG));
+	}
+}
+
+static void shown_is(struct fixture *f, const char *text)
+{
+	assert_string_equal(f->shown, text);
+	f->shown[0] = '\0';
+}
+
+/* A whole entry; id 0: unknown. */
+static struct cts_flow entry(unsigned int key, uint32_t mark, uint32_t id)
+{
+	struct cts_flow f = {
+		.orig = { .family = AF_INET, .proto = IPPROTO_UDP, .src.v4 = htonl(0x0a000001),
+			  .dst.v4 = htonl(0x0a000002), .sport = htons((uint16_t)key),
+			  .dport = htons(53) },
+		.status = IPS_CONFIRMED, .timeout = 30, .mark = mark, .id = id,
+		.packets = { 5, 6 },
+		.present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY) |
+			   CTS_FLOW_BIT(CTS_FLOW_STATUS) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT) |
+			   CTS_FLOW_BIT(CTS_FLOW_MARK) | CTS_FLOW_BIT(CTS_FLOW_ID) |
+			   CTS_FLOW_BIT(CTS_FLOW_COUNTERS_ORIG),
+	};
+
+	cts_tuple_invert(&f.orig, &f.reply);
+	return f;
+}
+
+/* What an event of a changed status has. */
+static struct cts_flow partial(unsigned int key, uint32_t status, uint32_t id)
+{
+	struct cts_flow f = entry(key, 0, id);
+
+	f.status |= status;
+	f.present &= ~CTS_FLOW_BIT(CTS_FLOW_MARK);
+	return f;
+}
+
+static void tell(struct fixture *f, enum cts_event_type type, struct cts_flow flow)
+{
+	const struct cts_event ev = { .type = (uint8_t)type, .origin = CTS_ORIGIN_KERNEL,
+				      .flow = &flow };
+	const struct cts_event *list = &ev;
+
+	mirror_events(f->mirror, &list, 1);
+}
+
+static void chunk(struct fixture *f, struct cts_flow flow)
+{
+	const struct cts_event ev = { .type = CTS_EVENT_NEW, .origin = CTS_ORIGIN_DUMP,
+				      .flow = &flow };
+	const struct cts_event *list = &ev;
+
+	mirror_dumped(f->mirror, &list, 1);
+}
+
+/* The next question is about that key. */
+static uint64_t asks(struct fixture *f, unsigned int key)
+{
+	struct cts_flow_store store;
+	uint64_t question;
+
+	assert_true(mirror_ask(f->mirror, &store, &question));
+	assert_int_equal(ntohs(store.flow.orig.sport), key);
+	return question;
+}
+
+static void asks_nothing(struct fixture *f)
+{
+	struct cts_flow_store store;
+	uint64_t question;
+
+	assert_false(mirror_ask(f->mirror, &store, &question));
+}
+
+/* A dump that has nothing but these. */
+static void whole_dump(struct fixture *f, bool quiet, const struct cts_flow *flows, size_t n)
+{
+	mirror_begin(f->mirror, quiet);
+	for (size_t i = 0; i < n; i++)
+		chunk(f, flows[i]);
+	asks_nothing(f);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	f->mirror = mirror_create(note, f);
+	*state = f;
+	return f->mirror ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	mirror_destroy(f->mirror);
+	free(f);
+	return 0;
+}
+
+static void what_was_there_at_the_start_is_known(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow flows[] = { entry(1, 5, 100), entry(2, 0, 101) };
+
+	whole_dump(f, true, flows, 2);
+	whole_dump(f, false, flows, 2);
+	shown_is(f, "");
+}
+
+static void missing_changed_and_vanished_entries_are_shown(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow before[] = { entry(1, 5, 100), entry(2, 0, 101), entry(3, 3, 102) };
+
+	whole_dump(f, true, before, 3);
+	mirror_begin(f->mirror, false);
+	chunk(f, entry(1, 6, 100));
+	chunk(f, entry(2, 0, 101));
+	chunk(f, entry(4, 4, 103));
+	mirror_answer(f->mirror, asks(f, 3), NULL);
+	asks_nothing(f);
+	shown_is(f, "U1.6 N4.4 D3.3 ");
+	assert_int_equal(mirror_counts(f->mirror)->created, 1);
+	assert_int_equal(mirror_counts(f->mirror)->changed, 1);
+	assert_int_equal(mirror_counts(f->mirror)->gone, 1);
+}
+
+static void timeouts_counters_and_zeroes_are_no_change(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow flow = entry(1, 0, 100);
+	static const uint32_t none[4];
+
+	whole_dump(f, true, &flow, 1);
+	flow.timeout = 29;
+	flow.packets[0] = 50;
+	flow.present &= ~CTS_FLOW_BIT(CTS_FLOW_MARK);
+	flow.labels = none;
+	flow.labels_len = sizeof(none);
+	flow.present |= CTS_FLOW_BIT(CTS_FLOW_LABELS);
+	whole_dump(f, false, &flow, 1);
+	shown_is(f, "");
+}
+
+static void another_id_is_another_entry(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow before = entry(1, 5, 100), after = entry(1, 5, 200);
+
+	whole_dump(f, true, &before, 1);
+	whole_dump(f, false, &after, 1);
+	shown_is(f, "D1.5 N1.5 ");
+}
+
+static void events_are_no_news_to_the_next_dump(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow after[2] = { entry(1, 5, 100), entry(2, 7, 101) };
+
+	whole_dump(f, true, after, 1);
+	tell(f, CTS_EVENT_UPDATE, partial(1, IPS_ASSURED, 100));
+	tell(f, CTS_EVENT_NEW, after[1]);
+	tell(f, CTS_EVENT_NEW, entry(3, 0, 102));
+	tell(f, CTS_EVENT_DESTROY, entry(3, 0, 102));
+	after[0].status |= IPS_ASSURED;
+	whole_dump(f, false, after, 2);
+	shown_is(f, "");
+}
+
+static void an_older_chunk_does_not_bring_back_what_went(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow flow = entry(1, 5, 100);
+
+	whole_dump(f, true, &flow, 1);
+	mirror_begin(f->mirror, false);
+	tell(f, CTS_EVENT_DESTROY, flow);
+	chunk(f, flow);
+	asks_nothing(f);
+	whole_dump(f, false, NULL, 0);
+	shown_is(f, "");
+}
+
+static void an_older_chunk_does_not_undo_a_change(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow old = entry(1, 5, 100), now = entry(1, 6, 100);
+
+	whole_dump(f, true, &old, 1);
+	mirror_begin(f->mirror, false);
+	tell(f, CTS_EVENT_UPDATE, now);
+	chunk(f, old);
+	asks_nothing(f);
+	whole_dump(f, false, &now, 1);
+	shown_is(f, "");
+}
+
+/* A mark's change was lost; that the status changes later must not hide it. */
+static void a_partial_event_does_not_hide_a_lost_one(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow flow = entry(1, 5, 100);
+
+	whole_dump(f, true, &flow, 1);
+	mirror_begin(f->mirror, false);
+	tell(f, CTS_EVENT_UPDATE, partial(1, IPS_ASSURED, 100));
+	flow.mark = 6;   /* a chunk from before that */
+	chunk(f, flow);
+	asks_nothing(f);
+	shown_is(f, "U1.6 ");
+	flow.status |= IPS_ASSURED;
+	whole_dump(f, false, &flow, 1);
+	shown_is(f, "");
+}
+
+/* Its beginning was lost, too. */
+static void an_unknown_entry_that_changes_is_new(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow flow = entry(1, 5, 100);
+
+	whole_dump(f, true, NULL, 0);
+	mirror_begin(f->mirror, false);
+	tell(f, CTS_EVENT_UPDATE, partial(1, IPS_ASSURED, 100));
+	tell(f, CTS_EVENT_UPDATE, partial(2, IPS_ASSURED, 101));
+	chunk(f, flow);
+	shown_is(f, "N1.5 ");
+	flow = entry(2, 7, 101);
+	mirror_answer(f->mirror, asks(f, 2), &flow);
+	asks_nothing(f);
+	shown_is(f, "N2.7 ");
+}
+
+static void of_two_entries_with_a_key_the_kernel_says_which(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow second = entry(1, 6, 200), third = entry(1, 7, 300);
+
+	mirror_begin(f->mirror, true);
+	tell(f, CTS_EVENT_DESTROY, entry(1, 5, 100));
+	tell(f, CTS_EVENT_NEW, entry(2, 1, 500));
+	chunk(f, second);
+	chunk(f, entry(2, 1, 501));
+	mirror_answer(f->mirror, asks(f, 1), &second);
+	mirror_answer(f->mirror, asks(f, 2), NULL);
+	asks_nothing(f);
+	shown_is(f, "D2.1 ");   /* that was told, the other one was there at the start */
+	mirror_begin(f->mirror, false);
+	tell(f, CTS_EVENT_UPDATE, partial(1, IPS_ASSURED, 300));
+	chunk(f, second);
+	mirror_answer(f->mirror, asks(f, 1), &third);
+	mirror_answer(f->mirror, asks(f, 1), &third);
+	asks_nothing(f);
+	shown_is(f, "U1.7 ");   /* the id was told */
+}
+
+/* The kernel finds by the reply tuple, too: then the asked one is gone. */
+static void an_answer_about_another_entry_is_none(void **state)
+{
+	struct fixture *f = *state;
+	const struct cts_flow flow = entry(1, 5, 100);
+	struct cts_flow other = entry(1, 5, 300);
+
+	other.reply = flow.orig;
+	cts_tuple_invert(&flow.orig, &other.orig);
+	whole_dump(f, true, &flow, 1);
+	mirror_begin(f->mirror, false);
+	mirror_answer(f->mirror, asks(f, 1), &other);
+	asks_nothing(f);
+	shown_is(f, "D1.5 ");
+}
+
+static void an_offloaded_flow_keeps_its_state(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow flow = entry(1, 5, 100);
+
+	flow.orig.proto = flow.reply.proto = IPPROTO_TCP;
+	flow.tcp_state = 3;
+	flow.status |= IPS_OFFLOAD;
+	flow.present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
+	whole_dump(f, true, &flow, 1);
+	flow.present &= ~CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
+	whole_dump(f, false, &flow, 1);
+	shown_is(f, "");
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		CASE(what_was_there_at_the_start_is_known),
+		CASE(missing_changed_and_vanished_entries_are_shown),
+		CASE(timeouts_counters_and_zeroes_are_no_change),
+		CASE(another_id_is_another_entry),
+		CASE(events_are_no_news_to_the_next_dump),
+		CASE(an_older_chunk_does_not_bring_back_what_went),
+		CASE(an_older_chunk_does_not_undo_a_change),
+		CASE(a_partial_event_does_not_hide_a_lost_one),
+		CASE(an_unknown_entry_that_changes_is_new),
+		CASE(of_two_entries_with_a_key_the_kernel_says_which),
+		CASE(an_answer_about_another_entry_is_none),
+		CASE(an_offloaded_flow_keeps_its_state),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
