@@ -127,8 +127,11 @@ int cmd_event(struct cmdline *cl)
 	if (!w.src) {
 		if (errno != EPERM)
 			return report_failure(cl->command, errno);
-		die(EXIT_OTHER, "Can't open netlink socket: %s", strerror(errno));
+		report("Can't open netlink socket: %s", strerror(errno));
+		advise(cl->command, EPERM);
+		return EXIT_OTHER;
 	}
+	advise_events();
 	if (watch_table(&w) < 0)
 		status = report_failure(cl->command, errno);
 	report("%" PRIu64 " flow events have been shown.", printer_shown(w.printer));

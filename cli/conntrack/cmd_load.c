@@ -26,6 +26,7 @@ struct load {
 	bool stop;                   /* after a failure */
 	unsigned int outputs;        /* words of -o that can be printed */
 	uint64_t n_lines, failures;
+	int error;                   /* errno of the first one to create */
 	uint64_t last;               /* line that was given to the writer last */
 };
 
@@ -40,6 +41,8 @@ static void load_created(void *ctx, uint64_t cookie, enum cts_write_class cls, i
 		return;
 	progress_clear(&ld->progress);
 	report_failure_at(&at, &commands[cookie & 1 ? CMD_ADD : CMD_CREATE], err);
+	if (!ld->error)
+		ld->error = err;
 	if (!ld->failures++ && !ld->keep_going && ld->last > at.line)
 		report("the lines up to %" PRIu64 " were under way already", ld->last);
 	ld->stop = !ld->keep_going;
@@ -168,8 +171,13 @@ static int load_act(struct load *ld, const struct command *command)
 	if (!ret && !ld->stop)
 		ret = load_run(ld);
 	progress_clear(&ld->progress);
-	if (ret < 0)
-		return report_failure_at(lines_place(ld->lines), command, errno);
+	if (ret < 0) {
+		ld->error = errno;
+		ld->failures++;
+		report_failure_at(lines_place(ld->lines), command, errno);
+	}
+	if (ld->error)
+		advise(command, ld->error);
 	return ld->failures ? EXIT_OTHER : EXIT_OK;
 }
 

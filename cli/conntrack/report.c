@@ -90,7 +90,9 @@ static const struct failure {
 
 int report_failure(const struct command *command, int err)
 {
-	return report_failure_at(NULL, command, err);
+	report_failure_at(NULL, command, err);
+	advise(command, err);
+	return EXIT_OTHER;
 }
 
 int report_failure_at(const struct place *at, const struct command *command, int err)

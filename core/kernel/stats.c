@@ -112,6 +112,17 @@ int64_t cts_table_max(void)
 			     "/proc/sys/net/netfilter/nf_conntrack_max");
 }
 
+const char *cts_table_lacks(void)
+{
+	if (stats_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK,
+		      NULL, NULL) == 0)
+		return NULL;
+	if (errno == EPROTONOSUPPORT)
+		return "nfnetlink";
+	/* nfnetlink says this of a subsystem that it does not know. */
+	return errno == EINVAL ? "nf_conntrack_netlink" : NULL;
+}
+
 /* -- per CPU -- */
 
 static const char *const ct_names[] = {
