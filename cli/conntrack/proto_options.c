@@ -57,10 +57,10 @@ static const struct proto_row {
 	{ "orig-key-dst", P_GRE, PO_DPORT, "the same" },
 	{ "reply-key-src", P_GRE, PO_REPLY_SPORT, "reply source key" },
 	{ "reply-key-dst", P_GRE, PO_REPLY_DPORT, "reply destination key" },
-	{ "state", P_TCP | P_SCTP | P_DCCP, PO_STATE, "protocol state, in capitals" },
+	{ "state", P_TCP | P_SCTP | P_DCCP, PO_STATE, NULL /* states_help() */ },
 	{ "orig-vtag", P_SCTP, PO_ORIG_VTAG, "original verification tag" },
 	{ "reply-vtag", P_SCTP, PO_REPLY_VTAG, "reply verification tag" },
-	{ "role", P_DCCP, PO_ROLE, "client or server" },
+	{ "role", P_DCCP, PO_ROLE, "one of: client, server" },
 	{ "icmp-type", P_ICMP, PO_ICMP_TYPE, "ICMP type" },
 	{ "icmp-code", P_ICMP, PO_ICMP_CODE, "ICMP code" },
 	{ "icmp-id", P_ICMP, PO_ICMP_ID, "ICMP id" },
@@ -80,6 +80,39 @@ void proto_options_add(uint8_t proto, struct scan_table *table, int base)
 				       base + (int)proto_rows[i].id);
 }
 
+/* linux/netfilter/nf_conntrack_dccp.h, enum ct_dccp_states */
+static const char *dccp_state_word(unsigned int state)
+{
+	static const char *const names[] = { "NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN",
+					     "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE", "INVALID" };
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : NULL;
+}
+
+/* The word for a state of the protocol; NULL: it has no more. */
+static const char *state_word(uint8_t proto, unsigned int state)
+{
+	switch (proto) {
+	case IPPROTO_TCP: return cts_tcp_state_name((uint8_t)state);
+	case IPPROTO_SCTP: return cts_sctp_state_name((uint8_t)state);
+	case IPPROTO_DCCP: return dccp_state_word(state);
+	default: return NULL;
+	}
+}
+
+/* -- help -- */
+
+static void states_help(uint8_t proto)
+{
+	const char *word;
+	unsigned int i;
+
+	fputs("protocol state:", stdout);
+	for (i = 0; (word = state_word(proto, i)); i++)
+		printf(i % 4 ? "%s %s" : "%s\n                         %s", i ? "," : "", word);
+	putchar('\n');
+}
+
 void proto_options_help(uint8_t proto)
 {
 	size_t i;
@@ -87,68 +120,48 @@ void proto_options_help(uint8_t proto)
 	if (!proto_bit(proto))
 		return;
 	printf("\nOptions of protocol `%s':\n", cts_proto_name(proto));
-	for (i = 0; i < N_PROTO_ROWS; i++)
-		if (proto_rows[i].protos & proto_bit(proto))
-			printf("  --%-20s %s\n", proto_rows[i].name, proto_rows[i].help);
+	for (i = 0; i < N_PROTO_ROWS; i++) {
+		const struct proto_row *row = &proto_rows[i];
+
+		if (!(row->protos & proto_bit(proto)))
+			continue;
+		printf("  --%-20s ", row->name);
+		if (row->id == PO_STATE)
+			states_help(proto);
+		else
+			puts(row->help);
+	}
 }
 
 /* -- values -- */
 
-static void parse_tcp_state(struct cmdline *cl, const char *arg)
-{
-	const char *name;
-	unsigned int i;
-
-	if (!strcmp(arg, "LISTEN"))  /* the former name of SYN_SENT2 */
-		arg = "SYN_SENT2";
-	for (i = 0; (name = cts_tcp_state_name((uint8_t)i)); i++) {
-		if (strcmp(name, arg))
-			continue;
-		cl->store.flow.tcp_state = (uint8_t)i;
-		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
-		return;
-	}
-	die_at(&cl->at, EXIT_PARAMETER, "unknown TCP state `%s'", arg);
-}
-
-static void parse_sctp_state(struct cmdline *cl, const char *arg)
-{
-	const char *name;
-	unsigned int i;
-
-	for (i = 0; (name = cts_sctp_state_name((uint8_t)i)); i++) {
-		if (strcmp(name, arg))
-			continue;
-		cl->store.flow.sctp_state = (uint8_t)i;
-		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE);
-		return;
-	}
-	die_at(&cl->at, EXIT_PARAMETER, "unknown SCTP state `%s'", arg);
-}
-
-/* linux/netfilter/nf_conntrack_dccp.h, enum ct_dccp_states */
-static void parse_dccp_state(struct cmdline *cl, const char *arg)
-{
-	static const char *const names[] = { "NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN",
-					     "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE", "INVALID" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], arg))
-			continue;
-		cl->store.flow.dccp_state = (uint8_t)i;
-		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE);
-		return;
-	}
-	die_at(&cl->at, EXIT_PARAMETER, "unknown DCCP state `%s'", arg);
-}
-
 static void parse_state(struct cmdline *cl, const char *arg)
 {
-	switch (cl->store.flow.orig.proto) {
-	case IPPROTO_TCP: parse_tcp_state(cl, arg); break;
-	case IPPROTO_SCTP: parse_sctp_state(cl, arg); break;
-	default: parse_dccp_state(cl, arg); break;
+	struct cts_flow *f = &cl->store.flow;
+	uint8_t proto = f->orig.proto;
+	const char *word;
+	unsigned int i;
+
+	if (proto == IPPROTO_TCP && !strcmp(arg, "LISTEN"))  /* the former name */
+		arg = "SYN_SENT2";
+	for (i = 0; (word = state_word(proto, i)) && strcmp(word, arg); i++)
+		;
+	if (!word)
+		die_at(&cl->at, EXIT_PARAMETER, "unknown %s state `%s'",
+		       proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_SCTP ? "SCTP" : "DCCP", arg);
+	switch (proto) {
+	case IPPROTO_TCP:
+		f->tcp_state = (uint8_t)i;
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
+		break;
+	case IPPROTO_SCTP:
+		f->sctp_state = (uint8_t)i;
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE);
+		break;
+	default:
+		f->dccp_state = (uint8_t)i;
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE);
+		break;
 	}
 }
 
