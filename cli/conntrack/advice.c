@@ -82,6 +82,12 @@ void advise(const struct command *command, int err)
 	}
 }
 
+void advise_helper(void)
+{
+	report("the kernel may have no helper of that name for this protocol; and an entry that is "
+	       "there without one cannot be given one");
+}
+
 void advise_events(void)
 {
 	char value[4] = "";

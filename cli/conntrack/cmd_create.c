@@ -30,8 +30,12 @@ int cmd_create(struct cmdline *cl)
 		error = errno;
 	if (w)
 		cts_writer_close(w);
-	if (error)
-		return report_failure(cl->command, error);
+	if (error) {
+		report_failure(cl->command, error);
+		if (error == EOPNOTSUPP && cmdline_has(cl, OPT_HELPER))
+			advise_helper();
+		return EXIT_OTHER;
+	}
 	report_count(1, add ? "added" : "created");
 	return EXIT_OK;
 }

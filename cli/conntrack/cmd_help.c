@@ -52,6 +52,7 @@ static const char usage[] =
 "  -l, --label NAME[,NAME]            labels that must be set\n"
 "      --label-add NAME[,NAME]        labels to set\n"
 "      --label-del [NAME[,NAME]]      labels to clear, all without a name\n"
+"      --helper NAME                  -I, -A: the helper; -L, -D, -U: flows that have it\n"
 "  -M, --labelmap PATH                names of labels\n"
 "\n"
 "Many at once:\n"

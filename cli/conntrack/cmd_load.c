@@ -24,6 +24,7 @@ struct load {
 	struct progress progress;
 	bool keep_going;
 	bool stop;                   /* after a failure */
+	bool helpers;                /* a line has named one */
 	unsigned int outputs;        /* words of -o that can be printed */
 	uint64_t n_lines, failures;
 	int error;                   /* errno of the first one to create */
@@ -54,6 +55,7 @@ static int load_create(struct load *ld, struct cmdline *cl)
 	bool add = cl->command->id == CMD_ADD;
 
 	ld->gather.zones |= (cl->given & zones) != 0;
+	ld->helpers |= cmdline_has(cl, OPT_HELPER);
 	entry_key(cl);
 	entry_values(cl);
 	ld->last = cl->at.line;
@@ -178,6 +180,8 @@ static int load_act(struct load *ld, const struct command *command)
 	}
 	if (ld->error)
 		advise(command, ld->error);
+	if (ld->error == EOPNOTSUPP && ld->helpers)
+		advise_helper();
 	return ld->failures ? EXIT_OTHER : EXIT_OK;
 }
 

@@ -161,6 +161,15 @@ static void parse_nat_option(struct cmdline *cl, struct nat_arg *nat, const char
 	set_family(cl, nat->family);
 }
 
+static void parse_helper(struct cmdline *cl, const char *arg)
+{
+	size_t len = strlen(arg);
+
+	if (!len || len > HELPER_NAME_MAX)
+		die_at(&cl->at, EXIT_PARAMETER, "`%s' is no name of a helper", arg);
+	memcpy(cl->store.helper, arg, len + 1);
+}
+
 static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 {
 	struct cts_flow *f = &cl->store.flow;
@@ -244,6 +253,9 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 			die_at(&cl->at, EXIT_PARAMETER,
 			       "--labelmap must stand once, before labels are named");
 		cl->labelmap_path = arg;
+		break;
+	case OPT_HELPER:
+		parse_helper(cl, arg);
 		break;
 	case OPT_FILTER_FILE:
 		if (cl->filter_path)

@@ -33,7 +33,8 @@ enum option_id {
 	OPT_MASK_DST, OPT_NAT_RANGE, OPT_MARK, OPT_SECMARK, OPT_ID, OPT_FAMILY, OPT_SRC_NAT,
 	OPT_DST_NAT, OPT_ANY_NAT, OPT_OUTPUT, OPT_BUFFER_SIZE, OPT_ZONE, OPT_LABEL,
 	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP,
-	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_FILTER_FILE, OPT_RESYNC, OPT_MAX
+	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_FILTER_FILE, OPT_RESYNC, OPT_HELPER,
+	OPT_MAX
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
 
@@ -65,6 +66,7 @@ struct place {
 	uint64_t line;
 };
 
+#define HELPER_NAME_MAX 15u      /* the kernel's, without NUL */
 #define LABEL_WORDS 4           /* 128 bits: what a kernel holds */
 
 /* The label map that was read last. */
@@ -246,6 +248,8 @@ void report_count(uint64_t n, const char *what);
 /* -- advice.c: a line about where a failure may come from -- */
 
 void advise(const struct command *command, int err);
+/* Why a helper that was named may have been refused. */
+void advise_helper(void);
 /* Why no events will come, if that is so. */
 void advise_events(void);
 

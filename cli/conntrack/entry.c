@@ -4,6 +4,7 @@
 
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
+#include <string.h>
 
 #include "cli/conntrack/entry.h"
 
@@ -95,6 +96,11 @@ void entry_values(struct cmdline *cl)
 		f->labels = cl->label_add;
 		f->labels_len = sizeof(cl->label_add);
 		f->present |= CTS_FLOW_BIT(CTS_FLOW_LABELS);
+	}
+	if (cmdline_has(cl, OPT_HELPER)) {
+		f->helper = cl->store.helper;
+		f->helper_len = (uint16_t)strlen(f->helper);
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_HELPER);
 	}
 	entry_nat(cl);
 }

@@ -45,6 +45,7 @@ const struct option_row option_rows[OPT_MAX] = {
 	[OPT_KEEP_GOING]  = { 0, "keep-going", NULL, NO,           "........." "....." },
 	[OPT_FILTER_FILE] = { 0, "filter-file", NULL, ARG,         "o..oo.o.." "....." },
 	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO,              "...oo...." "....." },
+	[OPT_HELPER]      = { 0, "helper", NULL, ARG,              "ooooo...." "....." },
 	[OPT_RESYNC]      = { 0, "resync", NULL, NO,               "......o.." "....." },
 	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
 };

@@ -152,6 +152,12 @@ static bool match_labels(const struct cmdline *cl, const struct cts_flow *f)
 	return true;
 }
 
+static bool match_helper(const struct cmdline *cl, const struct cts_flow *f)
+{
+	return !cmdline_has(cl, OPT_HELPER) ||
+	       (cts_flow_has(f, CTS_FLOW_HELPER) && !strcmp(f->helper, cl->store.helper));
+}
+
 /* What an update sets does not select. */
 static bool match_values(const struct cmdline *cl, const struct cts_flow *f)
 {
@@ -181,7 +187,8 @@ bool select_matches(const struct cmdline *cl, const struct cts_flow *f)
 	    (!cts_flow_has(f, CTS_FLOW_ID) || f->id != cl->store.flow.id))
 		return false;
 	return match_addresses(cl, f) && match_proto(cl, f) && match_values(cl, f) &&
-	       match_nat(cl, f) && match_zones(cl, f) && match_labels(cl, f);
+	       match_nat(cl, f) && match_zones(cl, f) && match_labels(cl, f) &&
+	       match_helper(cl, f);
 }
 
 static void select_apply(void *priv, const struct cts_batch *batch)

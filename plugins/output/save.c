@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The line that `conntrack -R` reads back. Order and spelling are those of the
- * established tool; mark and labels, which it leaves out, follow the protocol.
+ * established tool; mark and labels, which it leaves out, follow the protocol, and the helper.
  */
 #include "config.h"
 
@@ -180,6 +180,13 @@ static void put_values(struct cts_line *l, const struct cts_flow *f, char comman
 		put_option(l, "-m", f->mark);
 	if (cts_flow_has(f, CTS_FLOW_LABELS))
 		put_labels(l, f, labels);
+	/* Only who makes an entry can give it one. */
+	if (cts_flow_has(f, CTS_FLOW_HELPER) && command == 'A' && f->helper_len &&
+	    !strpbrk(f->helper, " \t\"'\\")) {
+		cts_line_put(l, "--helper ");
+		cts_line_str(l, f->helper);
+		cts_line_put(l, " ");
+	}
 }
 
 size_t save_format(const struct cts_flow *f, char command, const struct cts_labelmap *labels,
