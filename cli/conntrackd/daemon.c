@@ -133,6 +133,7 @@ static const struct cts_engine_ops engine_inject_ops = {
 	.heard = engine_heard,
 	.applied = engine_applied,
 	.peer_state = engine_peer_state,
+	.stalled = engine_stalled,
 };
 
 static void links_received(void *ctx, unsigned int link, uint32_t peer, const struct iovec *msg,
@@ -157,10 +158,18 @@ static void links_node_down(void *ctx, uint32_t node)
 	cts_engine_peer_down(d->engine, node, cts_loop_now_ns(d->loop));
 }
 
+static void links_greet(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	cts_engine_greet(d->engine);
+}
+
 static const struct cts_links_ops links_ops = {
 	.received = links_received,
 	.writable = links_writable,
 	.node_down = links_node_down,
+	.greet = links_greet,
 };
 
 static void mirror_get(void *ctx, const struct cts_flow *key)

@@ -276,7 +276,10 @@ static void host_link_changed(void *ctx)
 
 static void host_peer_up(void *ctx, uint32_t peer)
 {
-	/* Which node it is will be known when it speaks. */
+	struct link *k = ctx;
+
+	/* Which node it is will be known when it speaks; so speak first. */
+	k->links->ops->greet(k->links->ctx);
 }
 
 static void host_peer_down(void *ctx, uint32_t peer)

@@ -23,6 +23,8 @@ struct cts_links_ops {
 	void (*writable)(void *ctx);
 	/* A transport with membership says that node has left, and no other link hears it. */
 	void (*node_down)(void *ctx, uint32_t node);
+	/* A transport with membership met somebody: it does not know us yet. */
+	void (*greet)(void *ctx);
 };
 
 struct cts_links;

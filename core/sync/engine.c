@@ -108,6 +108,11 @@ void cts_engine_receive(struct cts_engine *e, unsigned int link, uint32_t peer,
 		session_receive(e, link, peer, msg[i].iov_base, msg[i].iov_len);
 }
 
+void cts_engine_greet(struct cts_engine *e)
+{
+	e->hello_due = true;
+}
+
 void cts_engine_peer_down(struct cts_engine *e, uint32_t node, uint64_t now_ns)
 {
 	struct node *n = engine_node(e, node);

@@ -94,6 +94,8 @@ void cts_engine_table_ready(struct cts_engine *e, uint64_t now_ns);
 /* n whole messages as they came; damaged, foreign and repeated ones are counted. */
 void cts_engine_receive(struct cts_engine *e, unsigned int link, uint32_t peer,
 			const struct iovec *msg, unsigned int n, uint64_t now_ns);
+/* Somebody new may listen: say hello with the next run. */
+void cts_engine_greet(struct cts_engine *e);
 void cts_engine_peer_down(struct cts_engine *e, uint32_t node, uint64_t now_ns);
 void cts_engine_writable(struct cts_engine *e, uint64_t now_ns);
 

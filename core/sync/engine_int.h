@@ -25,6 +25,8 @@
 #define STALL_ACK_NS (100 * MS)      /* an acknowledgement this much later should have it */
 #define HELLO_NS (200 * MS)
 #define HELLO_MEMBER_NS (5000 * MS)
+#define HELLO_SETTLE_NS (10000 * MS) /* who was heard so lately and is not in sync is expected */
+#define AGAIN_NS (50 * MS)           /* the transport did not take a message */
 #define REPAIR_NS (50 * MS)          /* S4 */
 #define HOLD_NS (10 * MS)            /* R2 */
 #define HOLD_MAX 64u

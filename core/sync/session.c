@@ -119,16 +119,30 @@ static void build_hello(struct cts_engine *e, struct cts_wire_out *o)
 	}
 }
 
+/* Is somebody on its way in? Then it should not have to wait for the next HELLO. */
+static bool hello_settling(const struct cts_engine *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < e->n_nodes; i++)
+		if (e->nodes[i].state != CTS_PEER_SYNCED &&
+		    e->now - e->nodes[i].last_heard_ns < HELLO_SETTLE_NS)
+			return true;
+	return false;
+}
+
 static void send_hello(struct cts_engine *e)
 {
+	bool seldom = e->conf.membership && !hello_settling(e);
 	uint8_t buf[CTS_WIRE_MIN_MAX];
 	struct cts_wire_out o;
 
 	cts_wire_begin(&o, buf, sizeof(buf));
 	build_hello(e, &o);
-	engine_send(e, &o, CTS_MSG_HELLO, CTS_NODE_ALL);
 	e->hello_due = false;
-	e->hello_ns = e->now + (e->conf.membership ? HELLO_MEMBER_NS : HELLO_NS);
+	e->hello_ns = e->now + (seldom ? HELLO_MEMBER_NS : HELLO_NS);
+	if (engine_send(e, &o, CTS_MSG_HELLO, CTS_NODE_ALL) < 0)
+		e->hello_ns = e->now + AGAIN_NS;
 }
 
 static void send_challenge(struct cts_engine *e, struct node *n, uint64_t epoch)
@@ -146,8 +160,10 @@ static void send_challenge(struct cts_engine *e, struct node *n, uint64_t epoch)
 	cts_put_u32(&o, n->id);
 	cts_put_u64(&o, epoch);
 	cts_put_bytes(&o, n->nonce, sizeof(n->nonce));
-	engine_send(e, &o, CTS_MSG_CHALLENGE, n->id);
-	e->st.challenges_sent++;
+	if (engine_send(e, &o, CTS_MSG_CHALLENGE, n->id) < 0)
+		n->challenge_ns = e->now + AGAIN_NS;
+	else
+		e->st.challenges_sent++;
 }
 
 static void send_proof(struct cts_engine *e)
@@ -168,10 +184,12 @@ static void send_proof(struct cts_engine *e)
 			continue;
 		cts_put_u32(&o, e->nodes[i].id);
 		cts_put_bytes(&o, e->nodes[i].proof_nonce, NONCE_LEN);
-		e->nodes[i].proof_due = false;
 	}
-	engine_send(e, &o, CTS_MSG_PROOF, CTS_NODE_ALL);
 	e->proof_ns = e->now + PROOF_NS;
+	if (engine_send(e, &o, CTS_MSG_PROOF, CTS_NODE_ALL) < 0)
+		return;  /* they stay due */
+	for (i = 0; i < e->n_nodes; i++)
+		e->nodes[i].proof_due = false;
 	e->st.proofs_sent++;
 }
 
