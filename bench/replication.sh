@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Replication, ours beside the established daemon's, in one run: 200,000 flows paced,
-# in a burst, as bulk; commit; lag. Prints a table of medians, ratios and targets.
-#   bench/replication.sh [-n RUNS] [-f FLOWS] [-o RESULTS] [udp|multicast|tcp ...]
+# in a burst, as bulk; commit; lag. Prints a table of medians, ratios and targets. The
+# established daemon has no cpg; there the CPU of corosync itself is a figure of its own.
+#   bench/replication.sh [-n RUNS] [-f FLOWS] [-o RESULTS] [udp|multicast|tcp|cpg ...]
 # Needs root, a build (CTS_BUILD, else ./build) and `quickstart check`'s unpacked rivals.
 export CTS_BUILD=${CTS_BUILD:-$PWD/build}
 export CTS_SRC=${CTS_SRC:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -17,7 +18,8 @@ while getopts n:f:o: opt; do
 	esac
 done
 shift $((OPTIND - 1))
-transports=${*:-udp multicast tcp}
+transports=${*:-udp multicast tcp cpg}
+[[ $transports != *cpg* ]] || . "$CTS_SRC/tests/lab/corosync.sh"
 rival=$build/rivals/usr/sbin/conntrackd
 rival_libs=$(echo "$build"/rivals/usr/lib/*-linux-gnu)
 [ -x "$rival" ] || fail "no $rival: run ./quickstart check first"
@@ -93,6 +95,15 @@ cpu_us()         # what the scheduler counted for a process, in microseconds
 	awk '{ print int($1 / 1000) }' "/proc/$1/schedstat"
 }
 
+corosync_us()    # both corosyncs, all their threads
+{
+	local p
+	[ "$transport" = cpg ] || return
+	for p in "${corosync_pid[@]}"; do
+		cat "/proc/$p/task/"*/schedstat
+	done | awk '{ us += $1 / 1000 } END { print int(us) }'
+}
+
 rss_kb()
 {
 	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
@@ -130,6 +141,7 @@ nodes()          # WHO TRANSPORT [inject]
 	ip -n "$prefix-b" addr add 10.9.0.2/30 dev sync0
 	ip -n "$prefix-a" route add 225.0.0.50 dev sync0
 	ip -n "$prefix-b" route add 225.0.0.50 dev sync0
+	[ "$2" != cpg ] || corosync_cluster a 10.9.0.1 b 10.9.0.2
 	local c=our_config
 	[ "$1" = ours ] || c=rival_config
 	$c a 10.9.0.1 10.9.0.2 "$2" "${3:-}"
@@ -161,9 +173,10 @@ down()
 
 flow_run()       # WHO TRANSPORT paced|burst [flowgen options]
 {
-	local who=$1 transport=$2 kind=$3 a0 b0 a1 b1 w0 w1 ra rb
+	local who=$1 transport=$2 kind=$3 a0 b0 a1 b1 w0 w1 ra rb c0
 	shift 3
 	nodes "$who" "$transport"
+	c0=$(corosync_us)
 	a0=$(cpu_us $pid_a) b0=$(cpu_us $pid_b) w0=$(wire_bytes) ra=$(rss_kb $pid_a) rb=$(rss_kb $pid_b)
 	in_ns a "$build/bench/flowgen" create "$flows" "$@" >/dev/null
 	stable=0 last_held=
@@ -173,6 +186,8 @@ flow_run()       # WHO TRANSPORT paced|burst [flowgen options]
 	note "$transport" "$who" "${kind}_cpu_sender_us" "$(awk "BEGIN { print ($a1 - $a0) / $flows }")"
 	note "$transport" "$who" "${kind}_cpu_receiver_us" "$(awk "BEGIN { print ($b1 - $b0) / ($last_held + 1) }")"
 	note "$transport" "$who" "${kind}_wire_bytes" "$(awk "BEGIN { print ($w1 - $w0) / ($last_held + 1) }")"
+	[ "$transport" != cpg ] ||
+		note cpg ours "${kind}_cpu_corosync_us" "$(awk "BEGIN { print ($(corosync_us) - $c0) / $flows }")"
 	if [ "$kind" = paced ]; then
 		note "$transport" "$who" rss_owner_bytes "$(awk "BEGIN { print ($(rss_kb $pid_a) - $ra) * 1024 / $flows }")"
 		note "$transport" "$who" rss_replica_bytes "$(awk "BEGIN { print ($(rss_kb $pid_b) - $rb) * 1024 / ($last_held + 1) }")"
@@ -234,6 +249,7 @@ lag_run()        # WHO TRANSPORT
 for transport in $transports; do
 	for run in $(seq "$runs"); do
 		for who in ours rival; do
+			[ "$who" = ours ] || [ "$transport" != cpg ] || continue
 			echo "run $run of $runs, $transport, $who" >&2
 			flow_run $who "$transport" paced --pace 20000
 			flow_run $who "$transport" burst

@@ -4,6 +4,7 @@
 # still holds nobody up; one of several takes over what a dead one owned and tells the
 # others; the dead one comes back, under its name and under another one.
 #   cluster.sh [TRANSPORT] [NODES]
+[ "${1:-}" != cpg ] || export CTS_TRANSPORT=cpg
 . "$(dirname "$0")/lib.sh"
 transport=${1:-multicast} count=${2:-5} each=${FLOWS:-400}
 nodes=$(seq -f 'n%g' "$count")
@@ -16,14 +17,17 @@ cluster_config()
 		[ "n$i" = "${1%x}" ] || peers="$peers${peers:+, }\"10.9.0.$i\""
 	done
 	block="plugin = \"$transport\"; address = \"10.9.0.$(place "$1")\"; peers = ( $peers );"
-	[ "$transport" = multicast ] && block='plugin = "multicast"; group = "225.0.0.50";'
+	block="$block interface = \"sync0\";"
+	[ "$transport" != multicast ] ||
+		block='plugin = "multicast"; group = "225.0.0.50"; interface = "sync0";'
+	[ "$transport" != cpg ] || block='plugin = "cpg";'
 	cat >"$tmp/$1.cfg" <<-CFG
 	node = "$1";
 	lock = "$tmp/$1.lock";
 	control = { socket = "$tmp/$1.sock"; };
 	sync = {
 	  purge_timeout = 10;
-	  transports = ( { $block interface = "sync0"; } );
+	  transports = ( { $block } );
 	};
 	CFG
 }
@@ -84,6 +88,7 @@ for i in $(seq "$count"); do
 	in_ns "n$i" "$build/bench/flowgen" create "$each" --base $((i * 100000)) >/dev/null ||
 		fail "flowgen"
 done
+[ "$transport" != cpg ] || corosync_cluster $(for i in $(seq "$count"); do echo "n$i 10.9.0.$i"; done)
 for n in $nodes; do start "$n"; done
 for n in $nodes; do await 20 in_sync "$n" || fail "$n is not in sync: $(ask "$n" --status)"; done
 all_agree 10 "at first" $nodes

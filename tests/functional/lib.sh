@@ -12,7 +12,7 @@ conntrack=$build/.libs/conntrack
 conntrackd=$build/.libs/conntrackd
 prefix=cts$$
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/$prefix.XXXXXX")
-pids=() spaces=()
+pids=() spaces=() at_cleanup=()
 
 skip()
 {
@@ -38,6 +38,7 @@ cleanup()
 		kill -9 "$p" 2>/dev/null
 		wait "$p" 2>/dev/null
 	done
+	for p in "${at_cleanup[@]}"; do $p; done
 	for n in "${spaces[@]}"; do
 		ip netns pids "$n" 2>/dev/null | xargs -r kill -9 2>/dev/null
 		ip netns del "$n" 2>/dev/null
@@ -108,11 +109,14 @@ ask()
 	"$conntrackd" -C "$tmp/$name.cfg" "$@"
 }
 
-sync_transport=${CTS_TRANSPORT:-udp} # or tcp: their options are alike
+sync_transport=${CTS_TRANSPORT:-udp} # or tcp: their options are alike; or cpg
+[ "$sync_transport" != cpg ] || . "$src/tests/lab/corosync.sh"
 
 # config NAME ADDRESS PEER DEVICE [SYNC LINES]: two nodes over $sync_transport
 config()
 {
+	local block="plugin = \"$sync_transport\"; address = \"$2\"; port = 3780; peers = ( \"$3\" ); interface = \"$4\";"
+	[ "$sync_transport" != cpg ] || block='plugin = "cpg"; group = "firewalls";'
 	cat >"$tmp/$1.cfg" <<-CFG
 	node = "$1";
 	lock = "$tmp/$1.lock";
@@ -120,8 +124,7 @@ config()
 	log = { target = "stderr"; level = "info"; };
 	sync = {
 	  ${5:-}
-	  transports = ( { plugin = "$sync_transport"; address = "$2"; port = 3780;
-	                   peers = ( "$3" ); interface = "$4"; } );
+	  transports = ( { $block } );
 	};
 	CFG
 }
@@ -133,6 +136,7 @@ two_nodes()
 	link a sync0 b sync0
 	ip -n "$prefix-a" addr add 10.9.0.1/30 dev sync0
 	ip -n "$prefix-b" addr add 10.9.0.2/30 dev sync0
+	[ "$sync_transport" != cpg ] || corosync_cluster a 10.9.0.1 b 10.9.0.2
 	config a 10.9.0.1 10.9.0.2 sync0 "${1:-}"
 	config b 10.9.0.2 10.9.0.1 sync0 "${1:-}"
 	daemon a a

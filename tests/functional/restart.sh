@@ -35,6 +35,7 @@ await 10 agree || fail "tables differ: $(diff "$tmp/i" "$tmp/e" | head -3)"
 count=$(ask b -e | wc -l)
 kill -9 "$pid_a"
 wait "$pid_a" 2>/dev/null
+[ "$sync_transport" != cpg ] || corosync_kill a
 ip netns del "$prefix-a"      # the owner reboots: a new namespace, an empty table
 await 5 gone a
 ns a
@@ -44,6 +45,7 @@ ip -n "$prefix-b" link set sync1 down && ip -n "$prefix-b" link set sync1 name s
 	ip -n "$prefix-b" link set sync0 up
 ip -n "$prefix-a" addr add 10.9.0.1/30 dev sync0
 ip -n "$prefix-b" addr add 10.9.0.2/30 dev sync0 2>/dev/null
+[ "$sync_transport" != cpg ] || corosync_start a
 daemon a a
 await 20 in_sync a || echo "note: a is not in sync yet"
 [ "$(ask b -e | wc -l)" -ge "$count" ] || fail "b forgot: $(ask b -e | wc -l) of $count"

@@ -3,6 +3,7 @@
 # Each sample of conf/ is started on two nodes that have the devices and addresses it
 # names: the nodes get in sync, all links are up, a flow arrives; nothing is complained of.
 . "$(dirname "$0")/lib.sh"
+. "$src/tests/lab/corosync.sh"
 
 # sample FILE NUMBER: as the operator would change it for node fw1 or fw2, with its files
 # in $tmp
@@ -56,11 +57,10 @@ for i in 1 2; do
 	ip -n "$prefix-fw$i" addr add 10.99.2.$i/24 dev eth4
 done
 printf '0 bit0\n' >"$tmp/connlabel.conf"
+corosync_cluster fw1 10.99.0.1 fw2 10.99.0.2
 tried=0
 for file in "$src"/conf/*.cfg; do
 	name=$(basename "$file" .cfg)
-	# corosync is another daemon: its sample has a scenario of its own
-	grep -q 'plugin = "cpg"' "$file" && continue
 	for i in 1 2; do
 		rm -f "$tmp/fw$i.cfg" "$tmp/fw$i.log"
 		sample "$file" $i
@@ -71,7 +71,7 @@ for file in "$src"/conf/*.cfg; do
 		await 20 all_in_sync fw$i || fail "$name: fw$i: $(cat "$tmp/await")"
 	done
 	if grep -q '^sync = ' "$file"; then
-		want=$(grep -c 'plugin = "\(udp\|tcp\|multicast\)"' "$file")
+		want=$(grep -c 'plugin = "\(cpg\|udp\|tcp\|multicast\)"' "$file")
 		await 10 links_up fw1 "$want" || fail "$name: not $want links: $(ask fw1 -s link)"
 		in_ns fw1 "$conntrack" -I -p tcp -s 10.20.0.1 -d 10.30.0.2 --sport 4000 --dport 80 \
 			--state ESTABLISHED -t 600 >/dev/null 2>&1 || fail "$name: conntrack -I"
@@ -92,5 +92,5 @@ for file in "$src"/conf/*.cfg; do
 	done
 	tried=$((tried + 1))
 done
-[ $tried -ge 7 ] || fail "only $tried samples were tried"
+[ $tried -ge 8 ] || fail "only $tried samples were tried"
 echo "$tried samples started on two nodes"
