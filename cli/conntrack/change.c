@@ -179,8 +179,11 @@ int change_command(struct change *c, struct cmdline *cl)
 
 	c->cl = cl;
 	c->dry_run = cmdline_has(cl, OPT_DRY_RUN);
-	if (change_open(c, cl) < 0)
-		return report_failure(cl->command, errno);
+	if (change_open(c, cl) < 0) {
+		report_failure(cl->command, errno);
+		change_close(c);
+		return EXIT_OTHER;
+	}
 	pipe = assemble(cl, &c->consumer);
 	select_push(cl, &conf, &pushed);
 	progress_start(&c->progress);

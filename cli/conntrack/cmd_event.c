@@ -115,30 +115,40 @@ static int watch_table(struct watch *w)
 	return event_loop(w);
 }
 
+static void watch_close(struct watch *w)
+{
+	resync_close(w->resync);
+	cts_events_close(w->src);
+	if (w->sigfd >= 0)
+		close(w->sigfd);
+	cts_pipeline_destroy(w->pipe);
+	printer_close(w->printer);
+}
+
+static int watch_failed(const struct watch *w, int err)
+{
+	if (w->src || err != EPERM)
+		return report_failure(w->cl->command, err);
+	report("Can't open netlink socket: %s", strerror(err));
+	advise(w->cl->command, err);
+	return EXIT_OTHER;
+}
+
 int cmd_event(struct cmdline *cl)
 {
 	const struct cts_events_conf conf = { .types = cmdline_has(cl, OPT_RESYNC) ? 0 : cl->events,
 					      .receive_buffer = cl->buffer_size };
-	struct watch w = { .cl = cl, .printer = printer_open(cl) };
+	struct watch w = { .cl = cl, .printer = printer_open(cl), .sigfd = -1 };
 	int status = EXIT_OK;
 
 	w.pipe = assemble(cl, printer_consumer(w.printer));
 	w.src = cts_events_open(&conf);
-	if (!w.src) {
-		if (errno != EPERM)
-			return report_failure(cl->command, errno);
-		report("Can't open netlink socket: %s", strerror(errno));
-		advise(cl->command, EPERM);
-		return EXIT_OTHER;
-	}
-	advise_events();
-	if (watch_table(&w) < 0)
-		status = report_failure(cl->command, errno);
-	report("%" PRIu64 " flow events have been shown.", printer_shown(w.printer));
-	resync_close(w.resync);
-	cts_events_close(w.src);
-	close(w.sigfd);
-	cts_pipeline_destroy(w.pipe);
-	printer_close(w.printer);
+	if (w.src)
+		advise_events();
+	if (!w.src || watch_table(&w) < 0)
+		status = watch_failed(&w, errno);
+	if (w.src)
+		report("%" PRIu64 " flow events have been shown.", printer_shown(w.printer));
+	watch_close(&w);
 	return status;
 }

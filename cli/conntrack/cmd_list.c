@@ -20,15 +20,13 @@ int cmd_list(struct cmdline *cl)
 	struct cts_pipeline *pipe = assemble(cl, printer_consumer(p));
 	struct cts_flow pushed;
 	struct cts_dump *dump;
-	int status = EXIT_OK, more;
+	int status = EXIT_OK, more = -1;
 
 	select_push(cl, &conf, &pushed);
 	dump = cts_dump_open(&conf);
-	if (!dump)
-		return report_failure(cl->command, errno);
-	while ((more = cts_dump_step(dump, list_push, pipe)) > 0)
+	while (dump && (more = cts_dump_step(dump, list_push, pipe)) > 0)
 		;
-	if (more < 0 && errno == EINTR)
+	if (more < 0 && dump && errno == EINTR)
 		report("the table changed while it was read: entries may be missing");
 	else if (more < 0)
 		status = report_failure(cl->command, errno);
