@@ -116,10 +116,10 @@ settle() {
 # What differs between any two runs: ids, seconds that pass, order, version, port ids.
 normal() {
 	sed -E -e 's/( use=[0-9]+) id=[0-9]+/\1 id=N/' -e 's/conntrack v[0-9][0-9.]*/conntrack vN/' \
-	    -e 's/^((\[TIME\]\t)? *(\[[A-Z]+\] +)?(ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(99[0-9]|1000) /\1T /' \
-	    -e 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(49[0-9]|500) /\1U /' \
-	    -e 's/-t (99[0-9]|1000) /-t T /' -e 's/<id>[0-9]+</<id>N</' \
-	    -e 's/<timeout>(99[0-9]|1000)</<timeout>T</' -e 's/<deltatime>[0-9]+</<deltatime>N</' \
+	    -e 's/^((\[TIME\]\t)? *(\[[A-Z]+\] +)?(ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(9[0-9][0-9]|1000) /\1T /' \
+	    -e 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )(4[0-9][0-9]|500) /\1U /' \
+	    -e 's/-t (9[0-9][0-9]|1000) /-t T /' -e 's/<id>[0-9]+</<id>N</' \
+	    -e 's/<timeout>(9[0-9][0-9]|1000)</<timeout>T</' -e 's/<deltatime>[0-9]+</<deltatime>N</' \
 	    -e 's/(portid=)[0-9]+/\1N/' -e 's/Version [0-9.]+/Version N/' \
 	    -e 's/use=[0-9]+/use=N/' -e '/^cpu=/s/=[0-9]+ /=N /g'
 }
