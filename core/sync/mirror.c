@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Invariant I0. entry.aux tells what the running dump means for an entry: SEEN in
- * it, or TOUCHED by an event since it began (then the event's word stands). Keys
- * that died meanwhile leave a stub, so that an older chunk cannot bring them back.
+ * it, or TOUCHED by events since it began that tell all of it (then their word stands),
+ * or only PARTLY: what the event did not tell may be what was lost, and a chunk may be
+ * older than the event, so the kernel is asked where they differ. Keys that died
+ * meanwhile leave a stub, so that an older chunk cannot bring them back.
  */
 #include "config.h"
 
@@ -25,7 +27,7 @@ struct cts_mirror {
 	struct cts_cache *internal;  /* the engine's */
 	struct cts_cache *stubs;     /* owned; keys alone */
 	uint64_t attrs;
-	uint32_t gen;                /* of the last dump; aux is 2 * gen + touched */
+	uint32_t gen;                /* of the last dump; aux is 4 * gen + a mark */
 	bool dumping, settling;
 	uint32_t cursor;
 	struct cts_mirror_stats st;
@@ -33,12 +35,23 @@ struct cts_mirror {
 
 static uint32_t mark_seen(const struct cts_mirror *m)
 {
-	return m->gen * 2;
+	return m->gen * 4;
 }
 
 static uint32_t mark_touched(const struct cts_mirror *m)
 {
-	return m->gen * 2 + 1;
+	return m->gen * 4 + 1;
+}
+
+static uint32_t mark_partly(const struct cts_mirror *m)
+{
+	return m->gen * 4 + 2;
+}
+
+/* All of it was told since the dump began. */
+static bool is_settled(const struct cts_mirror *m, uint32_t aux)
+{
+	return aux == mark_seen(m) || aux == mark_touched(m);
 }
 
 struct cts_mirror *cts_mirror_create(struct cts_engine *engine, const struct cts_mirror_ops *ops,
@@ -227,7 +240,9 @@ static void mirror_event(struct cts_mirror *m, const struct cts_event *ev, struc
 		stub_del(m, it);
 		item_replace(m, it, mark_touched(m));
 	} else if (it->ref) {
-		item_merge(m, it, mark_touched(m));
+		uint32_t aux = cts_cache_entry(m->internal, it->ref)->aux;
+
+		item_merge(m, it, is_settled(m, aux) ? mark_touched(m) : mark_partly(m));
 	} else {
 		m->st.gets++;  /* it says too little of an entry that is not known */
 		m->ops.get(m->ctx, ev->flow);
@@ -235,6 +250,20 @@ static void mirror_event(struct cts_mirror *m, const struct cts_event *ev, struc
 }
 
 /* -- dumps -- */
+
+/* An entry that an event told in part: true: the chunk adds nothing. */
+static bool partly_told(struct cts_mirror *m, const struct item *it, bool refused)
+{
+	struct cts_entry *e = it->ref ? cts_cache_entry(m->internal, it->ref) : NULL;
+	struct cts_flow flow = *it->flow;
+
+	if (!e || e->aux != mark_partly(m))
+		return false;
+	flow.status &= ~(uint32_t)STATUS_LOCAL;
+	if (!refused && item_unchanged(m, it, &flow))
+		e->aux = mark_touched(m);
+	return true;
+}
 
 static void mirror_dumped(struct cts_mirror *m, const struct cts_event *ev, struct item *it,
 			  bool refused)
@@ -244,6 +273,8 @@ static void mirror_dumped(struct cts_mirror *m, const struct cts_event *ev, stru
 
 	if (!answer && (stub_has(m, it) ||
 			(it->ref && cts_cache_entry(m->internal, it->ref)->aux == mark_touched(m))))
+		return;
+	if (!answer && partly_told(m, it, refused))
 		return;
 	if (refused) {
 		m->st.refused++;
@@ -333,7 +364,7 @@ void cts_mirror_absent(struct cts_mirror *m, const struct cts_flow *key, uint64_
 void cts_mirror_dump_begin(struct cts_mirror *m, uint64_t now_ns)
 {
 	(void)now_ns;
-	if (++m->gen > UINT32_MAX / 2 - 1)
+	if (++m->gen > UINT32_MAX / 4 - 1)
 		m->gen = 1;
 	m->dumping = true;
 	m->settling = false;
@@ -369,7 +400,7 @@ bool cts_mirror_settle(struct cts_mirror *m, unsigned int max, uint64_t now_ns)
 			break;
 		}
 		aux = cts_cache_entry(m->internal, m->cursor)->aux;
-		if (aux == mark_seen(m) || aux == mark_touched(m))
+		if (is_settled(m, aux))
 			continue;
 		packed = cts_cache_data(m->internal, m->cursor, &len);
 		if (!cts_engine_find(m->engine, packed, cts_packed_key_len(packed, len)) ||

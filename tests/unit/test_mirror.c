@@ -30,14 +30,16 @@
 
 struct told {
 	uint8_t type, origin, key;
-	bool partial;
+	bool partial, of_state;          /* a part: the mark, or the TCP state */
 	uint32_t mark;
+	uint8_t state;
 };
 
 struct model {
 	uint64_t rng;
 	bool there[KEYS];
 	uint32_t mark[KEYS];
+	uint8_t state[KEYS];
 	struct told queue[EVENTS_MAX];   /* what the kernel told and nobody has read */
 	size_t first, last;
 	struct told chunk[CHUNK];        /* of a dump: read from the kernel, not looked at */
@@ -94,13 +96,15 @@ static void flow_of(struct cts_flow *f, const struct told *t)
 	f->present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY) |
 		     CTS_FLOW_BIT(CTS_FLOW_MARK);
 	f->mark = t->mark;
+	f->tcp_state = t->state;
+	if (t->partial && t->of_state)
+		f->present ^= CTS_FLOW_BIT(CTS_FLOW_MARK) | CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
 	if (t->partial)
 		return;
 	f->present |= CTS_FLOW_BIT(CTS_FLOW_STATUS) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT) |
 		      CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
 	f->status = IPS_CONFIRMED | IPS_SEEN_REPLY;
 	f->timeout = 432000;
-	f->tcp_state = 3;
 }
 
 static void hand_on(struct model *m, const struct told *list, size_t n)
@@ -124,7 +128,7 @@ static void hand_on(struct model *m, const struct told *list, size_t n)
 
 /* -- the kernel -- */
 
-static void tell(struct model *m, uint8_t type, uint8_t key, bool partial)
+static void tell(struct model *m, uint8_t type, uint8_t key, bool partial, bool of_state)
 {
 	if (!roll(m, 12)) {
 		m->lost = true;
@@ -133,7 +137,8 @@ static void tell(struct model *m, uint8_t type, uint8_t key, bool partial)
 	}
 	assert_true(m->last < EVENTS_MAX);
 	m->queue[m->last++] = (struct told){ .type = type, .origin = CTS_ORIGIN_KERNEL, .key = key,
-					     .partial = partial, .mark = m->mark[key] };
+					     .partial = partial, .of_state = of_state,
+					     .mark = m->mark[key], .state = m->state[key] };
 }
 
 static void kernel_step(struct model *m)
@@ -143,13 +148,19 @@ static void kernel_step(struct model *m)
 	if (!m->there[key]) {
 		m->there[key] = true;
 		m->mark[key] = roll(m, 100);
-		tell(m, CTS_EVENT_NEW, key, false);
+		m->state[key] = (uint8_t)(1 + roll(m, 8));
+		tell(m, CTS_EVENT_NEW, key, false, false);
 	} else if (roll(m, 2)) {
-		m->mark[key] = roll(m, 100);
-		tell(m, CTS_EVENT_UPDATE, key, true);
+		bool of_state = roll(m, 2);
+
+		if (of_state)
+			m->state[key] = (uint8_t)(1 + roll(m, 8));
+		else
+			m->mark[key] = roll(m, 100);
+		tell(m, CTS_EVENT_UPDATE, key, true, of_state);
 	} else {
 		m->there[key] = false;
-		tell(m, CTS_EVENT_DESTROY, key, true);
+		tell(m, CTS_EVENT_DESTROY, key, true, false);
 	}
 }
 
@@ -173,7 +184,8 @@ static void dump_fill(struct model *m)
 		if (m->there[m->cursor])
 			m->chunk[m->n_chunk++] = (struct told){
 				.type = CTS_EVENT_NEW, .origin = CTS_ORIGIN_DUMP,
-				.key = (uint8_t)m->cursor, .mark = m->mark[m->cursor] };
+				.key = (uint8_t)m->cursor, .mark = m->mark[m->cursor],
+				.state = m->state[m->cursor] };
 }
 
 static void dump_step(struct model *m)
@@ -217,6 +229,7 @@ static void answer(struct model *m)
 	t.key = m->asked[0];
 	memmove(m->asked, m->asked + 1, --m->n_asked);
 	t.mark = m->mark[t.key];
+	t.state = m->state[t.key];
 	if (m->there[t.key]) {
 		hand_on(m, &t, 1);
 		return;
@@ -229,7 +242,7 @@ static void answer(struct model *m)
 
 static bool mirrored(struct model *m, uint8_t key)
 {
-	struct told t = { .key = key, .mark = m->mark[key] };
+	struct told t = { .key = key, .mark = m->mark[key], .state = m->state[key] };
 	uint8_t packed[CTS_PACK_KEY_MAX];
 	struct cts_flow_store have;
 	struct cts_flow flow;
@@ -246,7 +259,7 @@ static bool mirrored(struct model *m, uint8_t key)
 		return false;
 	data = cts_cache_data(cts_engine_internal(m->engine), ref, &len);
 	return cts_flow_unpack(data, len, &have, NULL) == 0 && have.flow.mark == m->mark[key] &&
-	       cts_flow_has(&have.flow, CTS_FLOW_TCP_STATE) && have.flow.timeout == 432000;
+	       have.flow.tcp_state == m->state[key] && have.flow.timeout == 432000;
 }
 
 static bool at_rest(const struct model *m)
