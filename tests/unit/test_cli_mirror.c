@@ -328,6 +328,204 @@ static void an_offloaded_flow_keeps_its_state(void **state)
 	shown_is(f, "");
 }
 
+/* -- at random: who replays all that is shown has the kernel's table -- */
+
+#define KEYS 40u
+#define CHUNK 5u
+#define SEEDS 300u
+#define QUEUE 4096u
+
+struct model {
+	uint64_t rng;
+	struct cts_flow kernel[KEYS], reader[KEYS];   /* id 0: not there */
+	uint32_t ids;
+	struct cts_event queue[QUEUE];                /* told, not read */
+	struct cts_flow told[QUEUE];
+	size_t first, last;
+	struct cts_flow chunk[CHUNK];                 /* read from the kernel, not looked at */
+	size_t n_chunk;
+	unsigned int cursor;
+	bool lost, dumping;
+	struct mirror *mirror;
+};
+
+static uint32_t roll(struct model *m, uint32_t n)
+{
+	m->rng = m->rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(m->rng >> 33) % n;
+}
+
+static unsigned int key_of(const struct cts_flow *f)
+{
+	return ntohs(f->orig.sport);
+}
+
+/* What is shown, as it is carried out. */
+static void replay(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	struct model *m = ctx;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		const struct cts_flow *f = ev[i]->flow;
+		struct cts_flow *have = &m->reader[key_of(f)];
+
+		if (ev[i]->type == CTS_EVENT_NEW) {
+			*have = *f;
+		} else if (ev[i]->type == CTS_EVENT_DESTROY) {
+			have->id = 0;
+		} else if (have->id) {
+			have->id = f->id;
+			have->status = f->status;
+			if (cts_flow_has(f, CTS_FLOW_MARK))
+				have->mark = f->mark;
+		}
+	}
+}
+
+static void kernel_tells(struct model *m, enum cts_event_type type, const struct cts_flow *f)
+{
+	if (!roll(m, 12) || m->lost) {   /* the buffer is full, until it is read empty */
+		m->lost = true;
+		return;
+	}
+	assert_true(m->last < QUEUE);
+	m->told[m->last] = *f;
+	m->queue[m->last] = (struct cts_event){ .type = (uint8_t)type, .origin = CTS_ORIGIN_KERNEL,
+						.flow = &m->told[m->last] };
+	m->last++;
+}
+
+static void kernel_changes(struct model *m)
+{
+	unsigned int key = roll(m, KEYS);
+	struct cts_flow *f = &m->kernel[key], part;
+
+	if (!f->id) {
+		*f = entry(key, roll(m, 5), ++m->ids);
+		kernel_tells(m, CTS_EVENT_NEW, f);
+		return;
+	}
+	part = *f;
+	if (!roll(m, 3)) {
+		kernel_tells(m, CTS_EVENT_DESTROY, f);
+		f->id = 0;
+		return;
+	}
+	if (roll(m, 2)) {
+		f->status ^= IPS_ASSURED;
+		part.present &= ~CTS_FLOW_BIT(CTS_FLOW_MARK);
+	} else {
+		f->mark = roll(m, 5);
+	}
+	part.status = f->status;
+	part.mark = f->mark;
+	kernel_tells(m, CTS_EVENT_UPDATE, &part);
+}
+
+static void reads(struct model *m, size_t max)
+{
+	for (; max && m->first < m->last; m->first++, max--) {
+		const struct cts_event *ev = &m->queue[m->first];
+
+		mirror_events(m->mirror, &ev, 1);
+		replay(m, &ev, 1);
+	}
+}
+
+static void dump_fill(struct model *m)
+{
+	for (m->n_chunk = 0; m->cursor < KEYS && m->n_chunk < CHUNK; m->cursor++)
+		if (m->kernel[m->cursor].id)
+			m->chunk[m->n_chunk++] = m->kernel[m->cursor];
+}
+
+static void dump_ends(struct model *m)
+{
+	struct cts_flow_store key;
+	uint64_t question;
+
+	m->dumping = false;
+	while (mirror_ask(m->mirror, &key, &question)) {
+		const struct cts_flow *f = &m->kernel[key_of(&key.flow)];
+
+		mirror_answer(m->mirror, question, f->id ? f : NULL);
+		if (!roll(m, 4))
+			kernel_changes(m);
+	}
+}
+
+static void dump_step(struct model *m)
+{
+	if (!m->dumping) {
+		reads(m, QUEUE);
+		m->lost = false;
+		m->dumping = true;
+		m->cursor = 0;
+		mirror_begin(m->mirror, false);
+	} else {
+		for (size_t i = 0; i < m->n_chunk; i++) {
+			const struct cts_event ev = { .type = CTS_EVENT_NEW, .flow = &m->chunk[i],
+						      .origin = CTS_ORIGIN_DUMP };
+			const struct cts_event *list = &ev;
+
+			mirror_dumped(m->mirror, &list, 1);
+		}
+		if (m->cursor == KEYS) {
+			dump_ends(m);
+			return;
+		}
+	}
+	dump_fill(m);
+}
+
+static void play(struct model *m, unsigned int steps)
+{
+	while (steps--) {
+		switch (roll(m, 6)) {
+		case 0: case 1: case 2: kernel_changes(m); break;
+		case 3: reads(m, 1 + roll(m, 6)); break;
+		case 4: reads(m, QUEUE); break;
+		default:
+			if (m->lost || m->dumping)
+				dump_step(m);
+			break;
+		}
+	}
+	while (m->lost || m->dumping)
+		dump_step(m);
+	reads(m, QUEUE);
+}
+
+static void who_replays_it_has_the_table(void **state)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	(void)state;
+	assert_non_null(m);
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+		memset(m, 0, sizeof(*m));
+		m->rng = seed;
+		m->mirror = mirror_create(replay, m);
+		assert_non_null(m->mirror);
+		for (unsigned int round = 0; round < 4; round++) {
+			m->first = m->last = 0;
+			play(m, 500);
+			for (unsigned int key = 0; key < KEYS; key++) {
+				const struct cts_flow *is = &m->kernel[key], *has = &m->reader[key];
+
+				if (is->id != has->id ||
+				    (is->id && (is->mark != has->mark || is->status != has->status)))
+					fail_msg("seed %u, round %u, key %u: id %u mark %u, but %u, %u",
+						 seed, round, key, is->id, is->mark, has->id, has->mark);
+			}
+		}
+		assert_int_equal(mirror_error(m->mirror), 0);
+		mirror_destroy(m->mirror);
+	}
+	free(m);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -344,6 +542,7 @@ int main(void)
 		CASE(of_two_entries_with_a_key_the_kernel_says_which),
 		CASE(an_answer_about_another_entry_is_none),
 		CASE(an_offloaded_flow_keeps_its_state),
+		cmocka_unit_test(who_replays_it_has_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
