@@ -185,6 +185,27 @@ static void timeouts_counters_and_zeroes_are_no_change(void **state)
 	shown_is(f, "");
 }
 
+static void labels_and_helpers_are_a_change(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow flow = entry(1, 5, 100);
+	static const uint32_t some[4] = { 1u << 5 };
+
+	whole_dump(f, true, &flow, 1);
+	flow.labels = some;
+	flow.labels_len = sizeof(some);
+	flow.present |= CTS_FLOW_BIT(CTS_FLOW_LABELS);
+	whole_dump(f, false, &flow, 1);
+	shown_is(f, "U1.5 ");
+	flow.helper = "ftp";
+	flow.helper_len = 3;
+	flow.present |= CTS_FLOW_BIT(CTS_FLOW_HELPER);
+	whole_dump(f, false, &flow, 1);
+	shown_is(f, "U1.5 ");
+	whole_dump(f, false, &flow, 1);
+	shown_is(f, "");
+}
+
 static void another_id_is_another_entry(void **state)
 {
 	struct fixture *f = *state;
@@ -533,6 +554,7 @@ int main(void)
 		CASE(what_was_there_at_the_start_is_known),
 		CASE(missing_changed_and_vanished_entries_are_shown),
 		CASE(timeouts_counters_and_zeroes_are_no_change),
+		CASE(labels_and_helpers_are_a_change),
 		CASE(another_id_is_another_entry),
 		CASE(events_are_no_news_to_the_next_dump),
 		CASE(an_older_chunk_does_not_bring_back_what_went),
