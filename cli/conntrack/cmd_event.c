@@ -46,7 +46,7 @@ static void event_push_wanted(void *ctx, const struct cts_event *const *ev, size
 		cts_pipeline_push(w->pipe, wanted, k);
 }
 
-static int signals_open(void)
+int signals_open(void)
 {
 	sigset_t set;
 

@@ -34,7 +34,9 @@ static void stats_object(void *ctx, const struct cts_cpu_stats *st)
 
 int cmd_stats(struct cmdline *cl)
 {
-	if (cts_stats_cpu(false, cl->output & OUT_JSON ? stats_object : stats_row, NULL) < 0)
+	bool expect = cl->table == CTS_TABLE_EXPECT;
+
+	if (cts_stats_cpu(expect, cl->output & OUT_JSON ? stats_object : stats_row, NULL) < 0)
 		return report_failure(cl->command, errno);
 	return EXIT_OK;
 }

@@ -92,10 +92,7 @@ static void check_table(const struct cmdline *cl)
 	if (c->tables & 1u << cl->table)
 		return;
 	if (cl->table == CTS_TABLE_EXPECT)
-		die_at(&cl->at, EXIT_PARAMETER,
-		       c->id == CMD_UPDATE || c->id == CMD_ADD ?
-			"Can't do --%s on expectations" :
-			"the expectation table is not served by --%s yet", c->name);
+		die_at(&cl->at, EXIT_PARAMETER, "Can't do --%s on expectations", c->name);
 	die_at(&cl->at, EXIT_PARAMETER,
 	       "Can't do that command with tables `dying' and `unconfirmed'");
 }
@@ -141,6 +138,16 @@ static void parse_flow_address(struct cmdline *cl, enum option_id id, const char
 					     "reply-dst"));
 		break;
 	}
+}
+
+/* --tuple-src and --tuple-dst; a length behind the address means nothing there. */
+static void parse_expected(struct cmdline *cl, const char *arg, union cts_addr *addr,
+			   const char *name)
+{
+	union cts_addr unused;
+	bool masked;
+
+	set_family(cl, parse_network(&cl->at, arg, true, addr, &unused, &masked, name));
 }
 
 static void parse_mask(struct cmdline *cl, const char *arg, union cts_addr *mask, bool *masked,
@@ -262,7 +269,13 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 			die_at(&cl->at, EXIT_PARAMETER, "--filter-file must stand once");
 		cl->filter_path = arg;
 		break;
-	case OPT_NAT_RANGE: case OPT_TUPLE_SRC: case OPT_TUPLE_DST: case OPT_ZERO:
+	case OPT_TUPLE_SRC:
+		parse_expected(cl, arg, &cl->expected.src, "tuple-src");
+		break;
+	case OPT_TUPLE_DST:
+		parse_expected(cl, arg, &cl->expected.dst, "tuple-dst");
+		break;
+	case OPT_NAT_RANGE: case OPT_ZERO:
 	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_RESYNC: case OPT_MAX:
 		break;
 	}

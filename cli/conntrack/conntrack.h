@@ -41,7 +41,8 @@ enum option_id {
 /* Options of a layer 4 protocol; the same word may mean the same thing in several. */
 enum proto_option_id {
 	PO_SPORT, PO_DPORT, PO_REPLY_SPORT, PO_REPLY_DPORT, PO_STATE, PO_ORIG_VTAG, PO_REPLY_VTAG,
-	PO_ROLE, PO_ICMP_TYPE, PO_ICMP_CODE, PO_ICMP_ID, PO_MAX
+	PO_ROLE, PO_ICMP_TYPE, PO_ICMP_CODE, PO_ICMP_ID,
+	PO_MASK_SPORT, PO_MASK_DPORT, PO_TUPLE_SPORT, PO_TUPLE_DPORT, PO_MAX
 };
 #define PO_BIT(id) (UINT32_C(1) << (id))
 
@@ -86,6 +87,8 @@ struct cmdline {
 	struct cts_flow_store store;/* what the options say of a flow */
 	union cts_addr src_mask, dst_mask;
 	bool src_masked, dst_masked;
+	struct cts_tuple expected;  /* --tuple-*: of an expectation */
+	uint16_t mask_sport, mask_dport;   /* its mask, network order */
 	uint32_t mark, mark_mask;
 	uint32_t status_set, status_clear;
 	unsigned int events;        /* bits 1 << CTS_EVENT_* */
@@ -116,6 +119,7 @@ struct command {
 	const char *name;           /* long option */
 	unsigned int tables;        /* bits 1 << enum cts_dump_table that it can work on */
 	int (*run)(struct cmdline *cl);   /* returns the exit status */
+	int (*run_expect)(struct cmdline *cl);   /* on the table expect */
 };
 extern const struct command commands[CMD_MAX];
 
@@ -131,6 +135,15 @@ int cmd_stats(struct cmdline *cl);
 int cmd_version(struct cmdline *cl);
 int cmd_help(struct cmdline *cl);
 int cmd_load(struct cmdline *cl);
+
+/* The same on expectations: expect.c. */
+int expect_list(struct cmdline *cl);
+int expect_create(struct cmdline *cl);
+int expect_delete(struct cmdline *cl);
+int expect_get(struct cmdline *cl);
+int expect_event(struct cmdline *cl);
+int expect_flush(struct cmdline *cl);
+int expect_count(struct cmdline *cl);
 
 /* -- cmdline.c -- */
 
@@ -211,6 +224,11 @@ bool select_matches(const struct cmdline *cl, const struct cts_flow *flow);
  * borrows pushed. */
 void select_push(const struct cmdline *cl, struct cts_dump_conf *conf, struct cts_flow *pushed);
 
+/* -- cmd_event.c -- */
+
+/* A descriptor that is readable once SIGINT or SIGTERM came. -1 and errno. */
+int signals_open(void);
+
 /* -- print.c -- */
 
 struct printer;
@@ -219,7 +237,7 @@ struct printer *printer_open(const struct cmdline *cl);
 /* As a consumer of the pipeline; counts what it is given. */
 struct cts_consumer *printer_consumer(struct printer *p);
 uint64_t printer_shown(const struct printer *p);
-/* Print one flow (of a delete, an update, a get). */
+/* Print one flow (of a delete, an update, a get) or expectation. */
 void printer_flow(struct printer *p, const struct cts_event *ev);
 /* Hand on what is buffered. 0, or -1 and errno (standard output is gone). */
 int printer_flush(struct printer *p);

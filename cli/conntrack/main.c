@@ -20,7 +20,7 @@ int main(int argc, char *argv[])
 	cmdline_parse(p, &cl, &at, argc, argv);
 	if (cl.filter_path)
 		filter_file_load(p, &cl);
-	status = cl.command->run(&cl);
+	status = cl.table == CTS_TABLE_EXPECT ? cl.command->run_expect(&cl) : cl.command->run(&cl);
 	selections_destroy(cl.any_of);
 	parser_destroy(p);
 	if (fflush(stdout) && !status) {

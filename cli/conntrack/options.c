@@ -13,11 +13,11 @@
 
 const struct option_row option_rows[OPT_MAX] = {
 	/*                                                           LIAUDGEFh xLIDGE */
-	[OPT_ORIG_SRC]    = { 's', "src", "orig-src", ARG,         "o33oo3o.." "RRRR." },
-	[OPT_ORIG_DST]    = { 'd', "dst", "orig-dst", ARG,         "o33oo3o.." "RRRR." },
-	[OPT_REPLY_SRC]   = { 'r', "reply-src", NULL, ARG,         "o33oo3o.." "oooo." },
-	[OPT_REPLY_DST]   = { 'q', "reply-dst", NULL, ARG,         "o33oo3o.." "oooo." },
-	[OPT_PROTO]       = { 'p', "protonum", NULL, ARG,          "oRRooRo.o" "RRRR." },
+	[OPT_ORIG_SRC]    = { 's', "src", "orig-src", ARG,         "o33oo3o.." ".RRR." },
+	[OPT_ORIG_DST]    = { 'd', "dst", "orig-dst", ARG,         "o33oo3o.." ".RRR." },
+	[OPT_REPLY_SRC]   = { 'r', "reply-src", NULL, ARG,         "o33oo3o.." ".ooo." },
+	[OPT_REPLY_DST]   = { 'q', "reply-dst", NULL, ARG,         "o33oo3o.." ".ooo." },
+	[OPT_PROTO]       = { 'p', "protonum", NULL, ARG,          "oRRooRo.o" ".RRR." },
 	[OPT_TIMEOUT]     = { 't', "timeout", NULL, ARG,           ".RRoo...." ".R..." },
 	[OPT_STATUS]      = { 'u', "status", NULL, ARG,            "ooooo...." ".o..." },
 	[OPT_ZERO]        = { 'z', "zero", NULL, NO,               "o........" "....." },

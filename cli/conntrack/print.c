@@ -53,12 +53,13 @@ static bool tells_removed(const struct cmdline *cl)
 
 static void log_text(FILE *fp, const struct cmdline *cl, bool events)
 {
-	bool save = cl->output & OUT_SAVE;
+	bool expect = cl->table == CTS_TABLE_EXPECT;   /* one form, and moments in lists too */
+	bool save = cl->output & OUT_SAVE && !expect;
 
 	fprintf(fp, ",format=%s,userspace=%s",
 		save ? "save" : cl->output & OUT_EXTENDED ? "extended" : "plain",
 		events ? "name" : "no");
-	if (cl->output & OUT_TIMESTAMP && events)
+	if (cl->output & OUT_TIMESTAMP && (events || expect))
 		fputs(",timestamp", fp);
 	if (cl->output & OUT_ID)
 		fputs(",id", fp);
@@ -78,7 +79,7 @@ static void xml_text(FILE *fp, const struct cmdline *cl, bool events)
 	bool bare = cl->command->id == CMD_DELETE || cl->command->id == CMD_UPDATE;
 
 	fprintf(fp, ",document=%s", bare ? "false" : "true");
-	if (cl->output & OUT_TIMESTAMP && events)
+	if (cl->output & OUT_TIMESTAMP && (events || cl->table == CTS_TABLE_EXPECT))
 		fputs(",when", fp);
 	if (cl->output & OUT_KTIMESTAMP)
 		fputs(",ktimestamp", fp);

@@ -51,12 +51,20 @@ static const struct proto_row {
 	{ "orig-port-dst", P_PORTS, PO_DPORT, "the same" },
 	{ "reply-port-src", P_PORTS, PO_REPLY_SPORT, "reply source port" },
 	{ "reply-port-dst", P_PORTS, PO_REPLY_DPORT, "reply destination port" },
+	{ "mask-port-src", P_PORTS, PO_MASK_SPORT, "mask of an expectation's source port" },
+	{ "mask-port-dst", P_PORTS, PO_MASK_DPORT, "mask of its destination port" },
+	{ "tuple-port-src", P_PORTS, PO_TUPLE_SPORT, "expected source port" },
+	{ "tuple-port-dst", P_PORTS, PO_TUPLE_DPORT, "expected destination port" },
 	{ "srckey", P_GRE, PO_SPORT, "original source key" },
 	{ "orig-key-src", P_GRE, PO_SPORT, "the same" },
 	{ "dstkey", P_GRE, PO_DPORT, "original destination key" },
 	{ "orig-key-dst", P_GRE, PO_DPORT, "the same" },
 	{ "reply-key-src", P_GRE, PO_REPLY_SPORT, "reply source key" },
 	{ "reply-key-dst", P_GRE, PO_REPLY_DPORT, "reply destination key" },
+	{ "mask-key-src", P_GRE, PO_MASK_SPORT, "mask of an expectation's source key" },
+	{ "mask-key-dst", P_GRE, PO_MASK_DPORT, "mask of its destination key" },
+	{ "tuple-key-src", P_GRE, PO_TUPLE_SPORT, "expected source key" },
+	{ "tuple-key-dst", P_GRE, PO_TUPLE_DPORT, "expected destination key" },
 	{ "state", P_TCP | P_SCTP | P_DCCP, PO_STATE, NULL /* states_help() */ },
 	{ "orig-vtag", P_SCTP, PO_ORIG_VTAG, "original verification tag" },
 	{ "reply-vtag", P_SCTP, PO_REPLY_VTAG, "reply verification tag" },
@@ -222,6 +230,18 @@ void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char 
 	case PO_ICMP_ID:
 		f->orig.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
 		break;
+	case PO_MASK_SPORT:
+		cl->mask_sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
+		break;
+	case PO_MASK_DPORT:
+		cl->mask_dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
+		break;
+	case PO_TUPLE_SPORT:
+		cl->expected.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
+		break;
+	case PO_TUPLE_DPORT:
+		cl->expected.dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
+		break;
 	case PO_MAX:
 		break;
 	}
@@ -272,6 +292,26 @@ static void need_ports(const struct cmdline *cl)
 	       proto_option_name(proto, first), proto_option_name(proto, first + 1));
 }
 
+/* Of an expectation: -I needs all, -D and -G name it by the expected ports, which stand
+ * where those of a flow do. What cannot mean anything there is refused. */
+static void expect_check(const struct cmdline *cl)
+{
+	static const enum proto_option_id ports[] = { PO_SPORT, PO_DPORT, PO_MASK_SPORT,
+						      PO_MASK_DPORT, PO_TUPLE_SPORT,
+						      PO_TUPLE_DPORT };
+	bool create = cl->command->id == CMD_CREATE;
+
+	for (size_t i = 0; i < (create ? 6u : 2u); i++)
+		need(cl, ports[i]);
+	for (enum proto_option_id id = 0; id < PO_MAX; id++) {
+		bool names = id == PO_SPORT || id == PO_DPORT, reply = id == PO_REPLY_SPORT ||
+								       id == PO_REPLY_DPORT;
+
+		if (!names && !(reply && !create) && !(create && id >= PO_MASK_SPORT))
+			refuse(cl, id);
+	}
+}
+
 void proto_options_check(struct cmdline *cl)
 {
 	enum command_id id = cl->command->id;
@@ -280,6 +320,12 @@ void proto_options_check(struct cmdline *cl)
 
 	if (!cmdline_has(cl, OPT_PROTO))
 		return;
+	if (cl->table == CTS_TABLE_EXPECT) {
+		expect_check(cl);
+		return;
+	}
+	for (enum proto_option_id po = PO_MASK_SPORT; po <= PO_TUPLE_DPORT; po++)
+		refuse(cl, po);
 	if (whole && proto & (P_PORTS | P_GRE))
 		need_ports(cl);
 	if (whole && proto & (P_ICMP | P_ICMPV6)) {

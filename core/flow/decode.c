@@ -17,105 +17,7 @@
 
 #include "core/flow/codec.h"
 #include "core/flow/tuple.h"
-
-/* A walk over attributes: data and len belong to the current one. */
-struct walk {
-	const uint8_t *next;
-	size_t left;
-	const uint8_t *data;
-	size_t len;
-	bool bad;           /* an attribute claims more than there is */
-};
-
-static inline struct walk walk_bytes(const void *data, size_t len)
-{
-	return (struct walk){ .next = data, .left = len };
-}
-
-/* Step to the next attribute and give its type, or -1 at the end. */
-static inline int walk_next(struct walk *w)
-{
-	struct nlattr nla;
-	size_t step;
-
-	if (w->left < sizeof(nla)) /* alignment may leave up to 3 bytes */
-		return -1;
-	memcpy(&nla, w->next, sizeof(nla));
-	if (nla.nla_len < sizeof(nla) || nla.nla_len > w->left) {
-		w->bad = true;
-		return -1;
-	}
-	w->data = w->next + NLA_HDRLEN;
-	w->len = nla.nla_len - NLA_HDRLEN;
-	step = NLA_ALIGN(nla.nla_len);
-	if (step > w->left)
-		step = w->left;
-	w->next += step;
-	w->left -= step;
-	return nla.nla_type & NLA_TYPE_MASK;
-}
-
-static inline bool get_u8(const struct walk *w, uint8_t *v)
-{
-	if (w->len < 1)
-		return false;
-	*v = *w->data;
-	return true;
-}
-
-static inline bool get_be16(const struct walk *w, uint16_t *v) /* stays in network order */
-{
-	if (w->len < sizeof(*v))
-		return false;
-	memcpy(v, w->data, sizeof(*v));
-	return true;
-}
-
-static inline bool get_u16(const struct walk *w, uint16_t *v)
-{
-	if (!get_be16(w, v))
-		return false;
-	*v = be16toh(*v);
-	return true;
-}
-
-static inline bool get_u32(const struct walk *w, uint32_t *v)
-{
-	if (w->len < sizeof(*v))
-		return false;
-	memcpy(v, w->data, sizeof(*v));
-	*v = be32toh(*v);
-	return true;
-}
-
-static inline bool get_u64(const struct walk *w, uint64_t *v)
-{
-	if (w->len < sizeof(*v))
-		return false;
-	memcpy(v, w->data, sizeof(*v));
-	*v = be64toh(*v);
-	return true;
-}
-
-static inline bool get_addr(const struct walk *w, union cts_addr *addr, size_t size)
-{
-	if (w->len < size)
-		return false;
-	memcpy(addr->bytes, w->data, size);
-	return true;
-}
-
-/* A NUL terminated string; lent, it points into the message. */
-static bool get_string(const struct walk *w, const char **str, uint16_t *len)
-{
-	const uint8_t *nul = memchr(w->data, '\0', w->len);
-
-	if (!nul)
-		return false;
-	*str = (const char *)w->data;
-	*len = (uint16_t)(nul - w->data);
-	return true;
-}
+#include "core/flow/walk.h"
 
 static bool decode_ip(const struct walk *outer, struct cts_tuple *t)
 {
@@ -200,9 +102,8 @@ static bool decode_proto(const struct walk *outer, struct cts_tuple *t)
 	return ok && num && !w.bad;
 }
 
-/* has_zone may be NULL: the zone of a master is not kept. */
-static bool decode_tuple(const struct walk *outer, struct cts_tuple *t, uint16_t *zone,
-			 bool *has_zone)
+bool cts_tuple_decode(const struct walk *outer, struct cts_tuple *t, uint16_t *zone,
+		      bool *has_zone)
 {
 	struct walk w = walk_bytes(outer->data, outer->len);
 	bool ok = true, ip = false, proto = false;
@@ -451,15 +352,15 @@ static inline uint64_t decode_attr(int type, const struct walk *w, struct cts_fl
 
 	switch (type) {
 	case CTA_TUPLE_ORIG:
-		*ok = decode_tuple(w, &f->orig, &f->zone_dir[CTS_DIR_ORIG], &found);
+		*ok = cts_tuple_decode(w, &f->orig, &f->zone_dir[CTS_DIR_ORIG], &found);
 		return CTS_FLOW_BIT(CTS_FLOW_ORIG) |
 		       (found ? CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) : 0);
 	case CTA_TUPLE_REPLY:
-		*ok = decode_tuple(w, &f->reply, &f->zone_dir[CTS_DIR_REPLY], &found);
+		*ok = cts_tuple_decode(w, &f->reply, &f->zone_dir[CTS_DIR_REPLY], &found);
 		return CTS_FLOW_BIT(CTS_FLOW_REPLY) |
 		       (found ? CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY) : 0);
 	case CTA_TUPLE_MASTER:
-		*ok = decode_tuple(w, &f->master, NULL, NULL);
+		*ok = cts_tuple_decode(w, &f->master, NULL, NULL);
 		return CTS_FLOW_BIT(CTS_FLOW_MASTER);
 	case CTA_STATUS:
 		*ok = get_u32(w, &f->status);

@@ -10,91 +10,9 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include "core/flow/build.h"
 #include "core/flow/codec.h"
 #include "core/flow/tuple.h"
-
-/* The message under construction. Once full, nothing is written any more. */
-struct build {
-	uint8_t *base;
-	size_t len;
-	size_t size;
-	bool full;
-};
-
-static inline void *put_space(struct build *b, uint16_t type, size_t len)
-{
-	struct nlattr nla = { .nla_len = (uint16_t)(NLA_HDRLEN + len), .nla_type = type };
-	size_t step = NLA_ALIGN(NLA_HDRLEN + len);
-	uint8_t *at = b->base + b->len;
-
-	if (b->full || len > UINT16_MAX - NLA_HDRLEN || b->size - b->len < step) {
-		b->full = true;
-		return NULL;
-	}
-	memset(at + step - NLA_ALIGNTO, 0, NLA_ALIGNTO); /* padding, then what covers it */
-	memcpy(at, &nla, sizeof(nla));
-	b->len += step;
-	return at + NLA_HDRLEN;
-}
-
-static inline void put(struct build *b, uint16_t type, const void *data, size_t len)
-{
-	void *at = put_space(b, type, len);
-
-	if (at && len)
-		memcpy(at, data, len);
-}
-
-static inline void put_u8(struct build *b, uint16_t type, uint8_t v)
-{
-	put(b, type, &v, sizeof(v));
-}
-
-static inline void put_u16(struct build *b, uint16_t type, uint16_t v)
-{
-	v = htobe16(v);
-	put(b, type, &v, sizeof(v));
-}
-
-static inline void put_u32(struct build *b, uint16_t type, uint32_t v)
-{
-	v = htobe32(v);
-	put(b, type, &v, sizeof(v));
-}
-
-static inline void put_u64(struct build *b, uint16_t type, uint64_t v)
-{
-	v = htobe64(v);
-	put(b, type, &v, sizeof(v));
-}
-
-/* A length of 0: what str points to may lack; always written with its NUL. */
-static void put_string(struct build *b, uint16_t type, const char *str, size_t len)
-{
-	char *at = put_space(b, type, len + 1);
-
-	if (!at)
-		return;
-	if (len)
-		memcpy(at, str, len);
-	at[len] = '\0';
-}
-
-static inline size_t nest_open(struct build *b, uint16_t type)
-{
-	size_t at = b->len;
-
-	put_space(b, type | NLA_F_NESTED, 0);
-	return at;
-}
-
-static inline void nest_close(struct build *b, size_t at)
-{
-	uint16_t len = (uint16_t)(b->len - at);
-
-	if (!b->full)
-		memcpy(b->base + at + offsetof(struct nlattr, nla_len), &len, sizeof(len));
-}
 
 static void put_l4(struct build *b, const struct cts_tuple *t)
 {
@@ -116,7 +34,7 @@ static void put_l4(struct build *b, const struct cts_tuple *t)
 	}
 }
 
-static void put_tuple(struct build *b, uint16_t type, const struct cts_tuple *t,
+void cts_tuple_encode(struct build *b, uint16_t type, const struct cts_tuple *t,
 		      const uint16_t *zone)
 {
 	size_t tuple = nest_open(b, type);
@@ -337,17 +255,17 @@ int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *fl
 	}
 	attrs &= flow->present;
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_ORIG))
-		put_tuple(&b, CTA_TUPLE_ORIG, &flow->orig,
+		cts_tuple_encode(&b, CTA_TUPLE_ORIG, &flow->orig,
 			  attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) ?
 			  &flow->zone_dir[CTS_DIR_ORIG] : NULL);
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_REPLY))
-		put_tuple(&b, CTA_TUPLE_REPLY, &flow->reply,
+		cts_tuple_encode(&b, CTA_TUPLE_REPLY, &flow->reply,
 			  attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY) ?
 			  &flow->zone_dir[CTS_DIR_REPLY] : NULL);
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE))
 		put_u16(&b, CTA_ZONE, flow->zone);
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_MASTER))
-		put_tuple(&b, CTA_TUPLE_MASTER, &flow->master, NULL);
+		cts_tuple_encode(&b, CTA_TUPLE_MASTER, &flow->master, NULL);
 	put_settable(&b, flow, attrs);
 	put_told(&b, flow, attrs);
 	if (b.full) {

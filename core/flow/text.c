@@ -16,6 +16,7 @@
 #include <ctsync/labelmap.h>
 #include <ctsync/line.h>
 
+#include "core/flow/text.h"
 #include "core/flow/tuple.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -79,13 +80,6 @@ const char *cts_proto_name(uint8_t proto)
 	}
 }
 
-/* "name=value " */
-#define put_field(l, name, v) do {              \
-		cts_line_put(l, name "=");       \
-		cts_line_number(l, v);               \
-		cts_line_put(l, " ");            \
-	} while (0)
-
 /* Left-aligned to eight columns, then a blank. */
 static void put_padded(struct cts_line *l, const char *text)
 {
@@ -97,7 +91,7 @@ static void put_padded(struct cts_line *l, const char *text)
 	cts_line_put(l, " ");
 }
 
-static void put_l4(struct cts_line *l, const struct cts_tuple *t)
+void cts_text_layer4(struct cts_line *l, const struct cts_tuple *t)
 {
 	switch (t->proto) {
 	case IPPROTO_GRE:
@@ -132,7 +126,7 @@ static void put_direction(struct cts_line *l, const struct cts_flow *f, enum cts
 		cts_line_put(l, " dst=");
 		cts_line_addr(l, t->family, &t->dst);
 		cts_line_put(l, " ");
-		put_l4(l, t);
+		cts_text_layer4(l, t);
 	}
 	if (dir == CTS_DIR_ORIG && cts_flow_has(f, CTS_FLOW_ZONE_ORIG))
 		put_field(l, "zone-orig", f->zone_dir[dir]);

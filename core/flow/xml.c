@@ -15,6 +15,7 @@
 #include <ctsync/labelmap.h>
 #include <ctsync/line.h>
 
+#include "core/flow/text.h"
 #include "core/flow/tuple.h"
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -29,7 +30,7 @@
 	 CTS_FLOW_BIT(CTS_FLOW_STATUS) | CTS_FLOW_BIT(CTS_FLOW_START) |                    \
 	 CTS_FLOW_BIT(CTS_FLOW_STOP) | CTS_FLOW_BIT(CTS_FLOW_LABELS))
 
-static void put_escaped(struct cts_line *l, const char *text, size_t len)
+void cts_xml_escaped(struct cts_line *l, const char *text, size_t len)
 {
 	for (; len; text++, len--) {
 		switch (*text) {
@@ -41,22 +42,22 @@ static void put_escaped(struct cts_line *l, const char *text, size_t len)
 	}
 }
 
-/* <name>v</name> */
-#define put_element(l, name, v) do {                    \
-		cts_line_put(l, "<" name ">");          \
-		cts_line_number(l, v);                  \
-		cts_line_put(l, "</" name ">");         \
-	} while (0)
+void cts_xml_layer3_name(struct cts_line *l, uint8_t family)
+{
+	cts_line_put(l, " protonum=\"");
+	cts_line_number(l, family);
+	cts_line_put(l, "\" protoname=\"");
+	cts_line_str(l, family == AF_INET ? "ipv4" : family == AF_INET6 ? "ipv6" : "unknown");
+	cts_line_put(l, "\">");
+}
 
 static void put_layer3(struct cts_line *l, const struct cts_tuple *t)
 {
 	bool known = t->family == AF_INET || t->family == AF_INET6;
 
-	cts_line_put(l, "<layer3 protonum=\"");
-	cts_line_number(l, t->family);
-	cts_line_put(l, "\" protoname=\"");
-	cts_line_str(l, t->family == AF_INET ? "ipv4" : known ? "ipv6" : "unknown");
-	cts_line_put(l, "\"><src>");
+	cts_line_put(l, "<layer3");
+	cts_xml_layer3_name(l, t->family);
+	cts_line_put(l, "<src>");
 	if (known)
 		cts_line_addr(l, t->family, &t->src);
 	cts_line_put(l, "</src><dst>");
@@ -65,13 +66,17 @@ static void put_layer3(struct cts_line *l, const struct cts_tuple *t)
 	cts_line_put(l, "</dst></layer3>");
 }
 
-static void put_layer4(struct cts_line *l, const struct cts_tuple *t)
+void cts_xml_layer4_name(struct cts_line *l, uint8_t proto)
 {
-	cts_line_put(l, "<layer4 protonum=\"");
-	cts_line_number(l, t->proto);
+	cts_line_put(l, " protonum=\"");
+	cts_line_number(l, proto);
 	cts_line_put(l, "\" protoname=\"");
-	cts_line_str(l, cts_proto_name(t->proto));
+	cts_line_str(l, cts_proto_name(proto));
 	cts_line_put(l, "\">");
+}
+
+void cts_xml_layer4(struct cts_line *l, const struct cts_tuple *t)
+{
 	if (t->proto == IPPROTO_GRE) {
 		cts_line_put(l, "<srckey>0x");
 		cts_line_hex(l, ntohs(t->sport));
@@ -82,6 +87,13 @@ static void put_layer4(struct cts_line *l, const struct cts_tuple *t)
 		put_element(l, "sport", ntohs(t->sport));
 		put_element(l, "dport", ntohs(t->dport));
 	}
+}
+
+static void put_layer4(struct cts_line *l, const struct cts_tuple *t)
+{
+	cts_line_put(l, "<layer4");
+	cts_xml_layer4_name(l, t->proto);
+	cts_xml_layer4(l, t);
 	cts_line_put(l, "</layer4>");
 }
 
@@ -126,7 +138,7 @@ static void put_labels(struct cts_line *l, const struct cts_flow *f,
 		if (!name || !*name)
 			continue;
 		cts_line_put(l, "<label>");
-		put_escaped(l, name, strlen(name));
+		cts_xml_escaped(l, name, strlen(name));
 		cts_line_put(l, "</label>");
 	}
 	cts_line_put(l, "</labels>");
@@ -171,7 +183,7 @@ static void put_independent(struct cts_line *l, const struct cts_flow *f, unsign
 		put_element(l, "secmark", f->secmark);
 	if (cts_flow_has(f, CTS_FLOW_SECCTX)) {
 		cts_line_put(l, "<secctx>");
-		put_escaped(l, f->secctx, f->secctx_len);
+		cts_xml_escaped(l, f->secctx, f->secctx_len);
 		cts_line_put(l, "</secctx>");
 	}
 	if (cts_flow_has(f, CTS_FLOW_ZONE))
@@ -189,7 +201,15 @@ static void put_independent(struct cts_line *l, const struct cts_flow *f, unsign
 	put_times(l, f, flags, now_ns);
 }
 
-static void put_when(struct cts_line *l, uint64_t ns)
+#define put_two_digits(l, name, v) do {                 \
+		cts_line_put(l, "<" name ">");          \
+		if ((v) < 10)                           \
+			cts_line_put(l, "0");           \
+		cts_line_number(l, (uint64_t)(v));      \
+		cts_line_put(l, "</" name ">");         \
+	} while (0)
+
+void cts_xml_when(struct cts_line *l, uint64_t ns)
 {
 	time_t when = (time_t)(ns / NS_PER_S);
 	struct tm tm;
@@ -198,8 +218,8 @@ static void put_when(struct cts_line *l, uint64_t ns)
 		return;
 	cts_line_put(l, "<when>");
 	put_element(l, "hour", (uint64_t)tm.tm_hour);
-	put_element(l, "min", (uint64_t)tm.tm_min);
-	put_element(l, "sec", (uint64_t)tm.tm_sec);
+	put_two_digits(l, "min", tm.tm_min);
+	put_two_digits(l, "sec", tm.tm_sec);
 	put_element(l, "wday", (uint64_t)tm.tm_wday + 1);
 	put_element(l, "day", (uint64_t)tm.tm_mday);
 	put_element(l, "month", (uint64_t)tm.tm_mon + 1);
@@ -207,7 +227,7 @@ static void put_when(struct cts_line *l, uint64_t ns)
 	cts_line_put(l, "</when>");
 }
 
-static void put_type(struct cts_line *l, int type)
+void cts_xml_type(struct cts_line *l, int type)
 {
 	static const char *const names[] = { "new", "update", "destroy" };
 
@@ -225,7 +245,7 @@ size_t cts_flow_format_xml(const struct cts_flow *f, int type, unsigned int flag
 {
 	struct cts_line l = { .at = buf, .end = size ? buf + size - 1 : buf };
 
-	put_type(&l, type);
+	cts_xml_type(&l, type);
 	put_direction(&l, f, CTS_DIR_ORIG);
 	put_direction(&l, f, CTS_DIR_REPLY);
 	if (f->present & INDEPENDENT) {
@@ -234,10 +254,10 @@ size_t cts_flow_format_xml(const struct cts_flow *f, int type, unsigned int flag
 		cts_line_put(&l, "</meta>");
 	}
 	if (flags & CTS_FORMAT_WHEN)
-		put_when(&l, now_ns);
+		cts_xml_when(&l, now_ns);
 	if (cts_flow_has(f, CTS_FLOW_HELPER)) {
 		cts_line_put(&l, "<helper>");
-		put_escaped(&l, f->helper, f->helper_len);
+		cts_xml_escaped(&l, f->helper, f->helper_len);
 		cts_line_put(&l, "</helper>");
 	}
 	cts_line_put(&l, "</flow>");

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/flow/codec.h"
+#include "core/flow/expect.h"
 #include "core/kernel/dump.h"
 #include "core/kernel/nl.h"
 
@@ -51,7 +52,10 @@ struct cts_dump {
 	uint8_t *buf;                  /* owned, DUMP_BUFFER */
 	struct cts_event event[DUMP_BATCH];
 	const struct cts_event *list[DUMP_BATCH];
-	struct cts_flow flow[DUMP_BATCH];
+	union {                        /* by table */
+		struct cts_flow flow[DUMP_BATCH];
+		struct cts_expect expect[DUMP_BATCH];
+	};
 };
 
 /* -- the request -- */
@@ -272,8 +276,16 @@ static void dump_add(struct cts_dump *d, const struct nlmsghdr *nlh)
 		if (!dump_wants(&d->conf, flow))
 			return;
 		ev->flow = flow;
+		ev->expect = NULL;
 	} else {
+		struct cts_expect *exp = &d->expect[d->n];
+
+		if (cts_expect_decode(nlh, exp) < 0) {
+			d->malformed++;
+			return;
+		}
 		ev->flow = NULL;
+		ev->expect = exp;
 	}
 	ev->type = CTS_EVENT_NEW;
 	ev->origin = CTS_ORIGIN_DUMP;

@@ -13,6 +13,7 @@
 #include <ctsync/log.h>
 
 #include "core/flow/codec.h"
+#include "core/flow/expect.h"
 #include "core/kernel/bpf.h"
 #include "core/kernel/events.h"
 #include "core/kernel/nl.h"
@@ -43,6 +44,7 @@ struct cts_events {
 	struct cts_event event[EVENTS_VLEN];
 	const struct cts_event *list[EVENTS_VLEN];
 	struct cts_flow flow[EVENTS_VLEN];
+	struct cts_expect expect[EVENTS_VLEN];  /* untouched where none come */
 };
 
 static_assert(EVENTS_VLEN <= CTS_BATCH_MAX, "a recvmmsg fits one batch");
@@ -216,9 +218,15 @@ static void events_add(struct cts_events *src, const struct nlmsghdr *nlh)
 			return;
 		}
 		ev->flow = &src->flow[src->n];
+		ev->expect = NULL;
 		break;
 	case NFNL_SUBSYS_CTNETLINK_EXP:
+		if (cts_expect_decode(nlh, &src->expect[src->n]) < 0) {
+			src->stats.malformed++;
+			return;
+		}
 		ev->flow = NULL;
+		ev->expect = &src->expect[src->n];
 		break;
 	default:
 		src->stats.unknown++;

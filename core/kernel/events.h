@@ -14,7 +14,7 @@ typedef void (*cts_batch_fn)(void *ctx, const struct cts_event *const *ev, size_
 
 struct cts_events_conf {
 	unsigned int types;          /* bits 1 << CTS_EVENT_*; 0: all */
-	bool expectations;           /* join the expectation groups too: flow is NULL, raw is set */
+	bool expectations;           /* join the expectation groups too */
 	bool no_flows;               /* ... and only those */
 	size_t receive_buffer;       /* ceiling in bytes of real memory (SO_RCVBUFFORCE is given
 				      * half of it); 0: 256 MiB */

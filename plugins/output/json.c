@@ -393,6 +393,83 @@ static void put_flow(struct cts_line *l, const struct cts_flow *f, const struct 
 	put_synproxy(l, f);
 }
 
+/* -- expectations -- */
+
+static void put_named_tuple(struct cts_line *l, const char *name, const struct cts_tuple *t)
+{
+	cts_line_put(l, "\"");
+	cts_line_str(l, name);
+	cts_line_put(l, "\":{");
+	put_tuple(l, t);
+	close_with(l, "}");
+}
+
+static void put_expect_flags(struct cts_line *l, uint32_t flags)
+{
+	static const char *const names[] = { "PERMANENT", "INACTIVE", "USERSPACE" };
+
+	cts_line_put(l, "\"flags\":[");
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		if (!(flags >> bit & 1))
+			continue;
+		if (bit < sizeof(names) / sizeof(names[0]))
+			put_word(l, names[bit]);
+		else
+			cts_line_number(l, bit), cts_line_put(l, ",");
+	}
+	close_with(l, "]");
+}
+
+static void put_expect_nat(struct cts_line *l, const struct cts_expect *e)
+{
+	cts_line_put(l, "\"nat\":{");
+	put_name(l, "direction");
+	put_word(l, e->nat_dir == CTS_DIR_ORIG ? "orig" : "reply");
+	put_tuple(l, &e->nat);
+	close_with(l, "}");
+}
+
+static void put_expect(struct cts_line *l, const struct cts_expect *e)
+{
+	const struct cts_tuple *t = &e->expected;
+
+	put_name(l, "table");
+	put_word(l, "expect");
+	if (cts_expect_has(e, CTS_EXPECT_EXPECTED)) {
+		put_name(l, "family");
+		put_word(l, t->family == AF_INET6 ? "ipv6" : "ipv4");
+		put_name(l, "protocol");
+		put_word(l, cts_proto_name(t->proto));
+		put_member(l, "protonum", t->proto);
+	}
+	if (cts_expect_has(e, CTS_EXPECT_TIMEOUT))
+		put_member(l, "timeout", e->timeout);
+	if (cts_expect_has(e, CTS_EXPECT_EXPECTED))
+		put_named_tuple(l, "expected", t);
+	if (cts_expect_has(e, CTS_EXPECT_MASK))
+		put_named_tuple(l, "mask", &e->mask);
+	if (cts_expect_has(e, CTS_EXPECT_MASTER))
+		put_named_tuple(l, "master", &e->master);
+	if (cts_expect_has(e, CTS_EXPECT_ZONE))
+		put_member(l, "zone", e->zone);
+	if (cts_expect_has(e, CTS_EXPECT_FLAGS))
+		put_expect_flags(l, e->flags);
+	if (cts_expect_has(e, CTS_EXPECT_CLASS))
+		put_member(l, "class", e->class_id);
+	if (cts_expect_has(e, CTS_EXPECT_ID))
+		put_member(l, "id", e->id);
+	if (cts_expect_has(e, CTS_EXPECT_NAT))
+		put_expect_nat(l, e);
+	if (cts_expect_has(e, CTS_EXPECT_HELPER)) {
+		put_name(l, "helper");
+		put_string(l, e->helper, e->helper_len);
+	}
+	if (cts_expect_has(e, CTS_EXPECT_FN)) {
+		put_name(l, "fn");
+		put_string(l, e->fn, e->fn_len);
+	}
+}
+
 /* -- a line -- */
 
 static bool is_event(const struct cts_event *ev)
@@ -406,8 +483,8 @@ static void put_event(struct json *j, struct cts_line *l, const struct cts_event
 
 	put_name(l, "event");
 	put_word(l, event_names[ev->type]);
-	put_member(l, "time_ns", cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME) ? ev->flow->event_ns
-									     : ev->time_ns);
+	put_member(l, "time_ns", ev->flow && cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME)
+					 ? ev->flow->event_ns : ev->time_ns);
 	if (ev->origin == CTS_ORIGIN_PEER)
 		put_member(l, "node", ev->node);
 	if (!ev->portid || !j->userspace || ev->origin != CTS_ORIGIN_KERNEL)
@@ -427,7 +504,10 @@ static size_t format_line(struct json *j, const struct cts_event *ev, char *buf,
 	cts_line_put(&l, "{");
 	if (is_event(ev))
 		put_event(j, &l, ev);
-	put_flow(&l, ev->flow, j->labelmap);
+	if (ev->flow)
+		put_flow(&l, ev->flow, j->labelmap);
+	else
+		put_expect(&l, ev->expect);
 	close_with(&l, "}");
 	if (l.full)
 		return 0;
@@ -462,7 +542,7 @@ static int json_consume(void *priv, const struct cts_batch *batch)
 	size_t i;
 
 	cts_batch_for_each(i, ev, batch) {
-		if (!ev->flow || (is_event(ev) && !(j->types >> ev->type & 1)))
+		if ((!ev->flow && !ev->expect) || (is_event(ev) && !(j->types >> ev->type & 1)))
 			continue;
 		if (write_event(j, ev) < 0)
 			return -1;

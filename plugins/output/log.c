@@ -175,22 +175,26 @@ static char *put_number(char *p, uint64_t n, unsigned int digits)
 	return p;
 }
 
+static char *put_time(const struct cts_event *ev, char *p)
+{
+	bool own = ev->flow && cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME);
+	uint64_t ns = own ? ev->flow->event_ns : ev->time_ns;
+
+	*p++ = '[';
+	p = put_number(p, ns / 1000000000, 8);
+	*p++ = '.';
+	p = put_number(p, ns % 1000000000 / 1000, 6);
+	return put(p, "]\t");
+}
+
 static char *put_prefix(const struct log *l, const struct cts_event *ev, char *p)
 {
 	static const char event[CTS_EVENT_TYPE_MAX][11] = { "    [NEW] ", " [UPDATE] ",
 							    "[DESTROY] " };
 
-	if (l->timestamp) {
-		uint64_t ns = cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME) ? ev->flow->event_ns
-									  : ev->time_ns;
-
-		*p++ = '[';
-		p = put_number(p, ns / 1000000000, 8);
-		*p++ = '.';
-		p = put_number(p, ns % 1000000000 / 1000, 6);
-		p = put(p, "]\t");
-	}
-	return put(p, event[ev->type]);
+	if (l->timestamp)
+		p = put_time(ev, p);
+	return is_event(ev) ? put(p, event[ev->type]) : p;
 }
 
 static char *put_userspace(struct log *l, const struct cts_event *ev, char *p)
@@ -236,6 +240,25 @@ static size_t format_line(struct log *l, const struct cts_event *ev, char *buf, 
 	return (size_t)(p - buf);
 }
 
+/* Expectations have one form, and a moment in listings as well. */
+static size_t format_expect(const struct log *l, const struct cts_event *ev, char *buf, size_t size)
+{
+	char *p = put_prefix(l, ev, buf);
+	size_t len = cts_expect_format(ev->expect, p, size - LOG_EXTRA);
+
+	if (!len)
+		return 0;
+	p[len++] = '\n';
+	return (size_t)(p - buf) + len;
+}
+
+static size_t format_event(struct log *l, const struct cts_event *ev, char *buf, size_t size)
+{
+	if (!ev->flow)
+		return format_expect(l, ev, buf, size);
+	return l->save ? format_save(l, ev, buf, size) : format_line(l, ev, buf, size);
+}
+
 static int write_event(struct log *l, const struct cts_event *ev)
 {
 	/* A second try for those with many long labels. */
@@ -247,8 +270,7 @@ static int write_event(struct log *l, const struct cts_event *ev)
 
 		if (!buf)
 			return errno == ENOBUFS ? 0 : -1;
-		len = l->save ? format_save(l, ev, buf, sizes[i])
-			      : format_line(l, ev, buf, sizes[i]);
+		len = format_event(l, ev, buf, sizes[i]);
 		if (len) {
 			sink_commit(l->sink, len);
 			return 0;
@@ -265,7 +287,7 @@ static int log_consume(void *priv, const struct cts_batch *batch)
 	size_t i;
 
 	cts_batch_for_each(i, ev, batch) {
-		if (!ev->flow || (is_event(ev) && !(l->types >> ev->type & 1)))
+		if ((!ev->flow && !ev->expect) || (is_event(ev) && !(l->types >> ev->type & 1)))
 			continue;
 		if (write_event(l, ev) < 0)
 			return -1;

@@ -12,8 +12,7 @@
 
 #include "plugins/output/sink.h"
 
-#define XML_HEAD "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n"
-#define XML_TAIL "</conntrack>\n"
+#define XML_HEAD "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
 #define XML_LINE 4096u              /* suffices but for many long labels */
 #define XML_LINE_MAX (64u << 10)
 
@@ -38,6 +37,7 @@ struct xml {
 	struct cts_labelmap *labelmap; /* owned, or NULL */
 	unsigned int format;           /* enum cts_format_flags */
 	bool document, begun;
+	bool expect;                   /* the root element of what has begun is <expect> */
 	uint64_t too_long;
 };
 
@@ -81,18 +81,41 @@ static int put_fixed(struct xml *x, const char *text)
 	return 0;
 }
 
+/* The root element goes by the first entry; tables are not mixed. */
+static int put_head(struct xml *x, const struct cts_event *ev)
+{
+	x->begun = true;
+	x->expect = !ev->flow;
+	return put_fixed(x, x->expect ? XML_HEAD "<expect>\n" : XML_HEAD "<conntrack>\n");
+}
+
+static int put_tail(struct xml *x)
+{
+	x->begun = false;
+	return put_fixed(x, x->expect ? "</expect>\n" : "</conntrack>\n");
+}
+
 static void xml_destroy(void *priv)
 {
 	struct xml *x = priv;
 
 	if (x->begun)
-		put_fixed(x, XML_TAIL);
+		put_tail(x);
 	sink_destroy(x->sink);
 	cts_labelmap_free(x->labelmap);
 	free(x);
 }
 
-static int write_flow(struct xml *x, const struct cts_event *ev)
+static size_t format_element(const struct xml *x, const struct cts_event *ev, int type, char *buf,
+			     size_t size)
+{
+	if (ev->flow)
+		return cts_flow_format_xml(ev->flow, type, x->format, ev->time_ns, x->labelmap, buf,
+					   size);
+	return cts_expect_format_xml(ev->expect, type, x->format, ev->time_ns, buf, size);
+}
+
+static int write_element(struct xml *x, const struct cts_event *ev)
 {
 	static const size_t sizes[] = { XML_LINE, XML_LINE_MAX };
 	bool event = ev->origin == CTS_ORIGIN_KERNEL || ev->origin == CTS_ORIGIN_PEER;
@@ -103,8 +126,7 @@ static int write_flow(struct xml *x, const struct cts_event *ev)
 
 		if (!buf)
 			return errno == ENOBUFS ? 0 : -1;
-		len = cts_flow_format_xml(ev->flow, event ? ev->type : -1, x->format, ev->time_ns,
-					  x->labelmap, buf, sizes[i] - 1);
+		len = format_element(x, ev, event ? ev->type : -1, buf, sizes[i] - 1);
 		if (len) {
 			buf[len] = '\n';
 			sink_commit(x->sink, len + 1);
@@ -122,12 +144,11 @@ static int xml_consume(void *priv, const struct cts_batch *batch)
 	size_t i;
 
 	cts_batch_for_each(i, ev, batch) {
-		if (!ev->flow)
+		if (!ev->flow && !ev->expect)
 			continue;
-		if (x->document && !x->begun && put_fixed(x, XML_HEAD) < 0)
+		if (x->document && !x->begun && put_head(x, ev) < 0)
 			return -1;
-		x->begun = x->document;
-		if (write_flow(x, ev) < 0)
+		if (write_element(x, ev) < 0)
 			return -1;
 	}
 	return 0;
@@ -145,9 +166,8 @@ static int xml_rotate(void *priv)
 {
 	struct xml *x = priv;
 
-	if (x->begun && put_fixed(x, XML_TAIL) < 0)
+	if (x->begun && put_tail(x) < 0)
 		return -1;
-	x->begun = false;
 	return sink_rotate(x->sink);
 }
 

@@ -3,6 +3,7 @@
 #ifndef CTS_EVENT_H
 #define CTS_EVENT_H
 
+#include <ctsync/expect.h>
 #include <ctsync/flow.h>
 
 #ifdef __cplusplus
@@ -23,8 +24,6 @@ enum cts_origin {
 	CTS_ORIGIN_COMMAND,  /* typed or loaded by a user */
 	CTS_ORIGIN_MAX
 };
-
-struct cts_expect;           /* ctsync/expect.h */
 
 /* Allocated by the core, read-only for plugins, grows only at the end. */
 struct cts_event {
