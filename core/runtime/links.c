@@ -135,14 +135,26 @@ static void link_hold(struct link *k, uint64_t least, uint64_t now)
 	k->held = true;
 }
 
-/* How good each link is now; only the one in use can fail. */
+/* Is any node heard on any link that is up? */
+static bool anybody_heard(const struct cts_links *l, uint64_t now)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->link[i].up && link_hears(l, i, now))
+			return true;
+	return false;
+}
+
+/* How good each link is now; only the one in use can fail. When nobody is heard any
+ * more, on no link, then that is no fault of a link that is up. */
 static void links_judge(struct cts_links *l, uint64_t now)
 {
+	bool anybody = anybody_heard(l, now);
+
 	for (size_t i = 0; i < l->n; i++) {
 		struct link *k = &l->link[i];
 		bool good = k->up && link_covers(l, i, now);
 
-		if (k->good && !good && (int)i == l->active)
+		if (k->good && !good && (int)i == l->active && (!k->up || anybody))
 			link_hold(k, LINK_HOLD_NS, now);
 		if (good && !k->good)
 			k->good_since_ns = now;
@@ -168,12 +180,12 @@ static int choose_good(const struct cts_links *l)
 	return second;
 }
 
-static int first_up(const struct cts_links *l)
+static int first_used(const struct cts_links *l)
 {
 	int second = -1;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (!l->link[i].up)
+		if (!l->link[i].used)
 			continue;
 		if (!l->link[i].held)
 			return (int)i;
@@ -208,12 +220,10 @@ static void links_choose(struct cts_links *l)
 {
 	uint64_t now = cts_loop_now_ns(l->loop);
 	int one, was = l->active;
-	bool anybody = false;
+	bool anybody = anybody_heard(l, now);
 
 	links_judge(l, now);
 	one = choose_good(l);
-	for (size_t i = 0; i < l->n; i++)
-		anybody |= l->link[i].up && link_hears(l, i, now);
 	l->several = false;
 	for (size_t i = 0; i < l->n; i++) {
 		struct link *k = &l->link[i];
@@ -223,8 +233,8 @@ static void links_choose(struct cts_links *l)
 		l->several |= k->used && one < 0;
 	}
 	if (one < 0) {
-		/* The active one is a name only, keep it where it still makes sense. */
-		one = was >= 0 && l->link[was].used ? was : first_up(l);
+		/* How much it takes is how much the others get: it must be one in use. */
+		one = was >= 0 && l->link[was].used ? was : first_used(l);
 	}
 	if (one != was) {
 		report_switch(l, one);
