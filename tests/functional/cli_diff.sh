@@ -6,6 +6,7 @@
 # named in doc/DIFFERENCES.md; one that is not there any more is a failure too.
 #
 #   cli_diff.sh [WORD...]   only cases that contain one of the words
+#   CTS_CASES=FILE          these cases instead of cli_diff.cases
 #   ORACLE=PATH             the other tool; else the installed one, else the
 #                           distribution's package is fetched
 set -u
@@ -17,6 +18,7 @@ ours=$build/.libs/conntrack   # not libtool's wrapper: that is a slow script
 export LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export CTS_PLUGIN_PATH=${CTS_PLUGIN_PATH:-$build/.libs}
 oracle=${ORACLE:-}
+cases=${CTS_CASES:-cli_diff.cases}
 tmp=$(mktemp -d)
 theirs_ns=cts-dt-$$
 ours_ns=cts-do-$$
@@ -298,10 +300,10 @@ while IFS='|' read -r kind line <&3; do
 		# shellcheck disable=SC2086
 		one_case "$kind" ${line//LABELS/$tmp\/labels} ;;
 	esac
-done 3<"$src/tests/functional/cli_diff.cases"
+done 3<"$src/tests/functional/$cases"
 if [ $# = 0 ]; then
 	for name in $(sed -n 's/^### \([a-z0-9-]*\):.*/\1/p' "$src/doc/DIFFERENCES.md"); do
-		grep -qE "^([a-z]+:)?$name\\|" "$src/tests/functional/cli_diff.cases" && continue
+		grep -qhE "^([a-z]+:)?$name\\|" "$src/tests/functional/cli_diff.cases" "$src/tests/functional/cli_proto.cases" && continue
 		echo "FAIL: doc/DIFFERENCES.md: no command line shows $name"
 		failed=$((failed + 1))
 	done
