@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The command line tool beside the established one, in one run and the same namespace:
-# list, delete, update, load, start-up. Prints medians of time, CPU and memory, ratios
-# and targets. Memory needs GNU time.
+# list in all forms, beside a raw dump too; delete, update, load, events, start-up. Prints medians of time, CPU and memory, ratios
+# and targets. Memory needs GNU time. For more flows than fit, nf_conntrack_max and the
+# buckets are raised for the time.
 #   bench/cli.sh [-n RUNS] [-f FLOWS]
 # Needs root, a build (CTS_BUILD, else ./build) and `quickstart check`'s unpacked rivals.
 export CTS_BUILD=${CTS_BUILD:-$PWD/build}
@@ -19,7 +20,14 @@ while getopts n:f: opt; do
 done
 ours=$build/.libs/conntrack
 rival=$build/rivals/usr/sbin/conntrack
+[ -x "$build/bench/rawdump" ] || fail "no $build/bench/rawdump: make -C $build bench/flowgen bench/rawdump"
 [ -x "$rival" ] || fail "no $rival: run ./quickstart check first"
+# As an operator of such a table would have them: limit and buckets.
+limits=/proc/sys/net/netfilter/nf_conntrack
+max_was=$(cat ${limits}_max) buckets_was=$(cat ${limits}_buckets)
+trap 'echo "$buckets_was" >${limits}_buckets; echo "$max_was" >${limits}_max; cleanup' EXIT
+[ "$flows" -le 250000 ] || [ "$buckets_was" -ge "$flows" ] || echo "$flows" >${limits}_buckets
+[ "$max_was" -ge $((flows + 1000)) ] || echo $((flows + 1000)) >${limits}_max
 gnu_time=$(type -P time)
 ns a
 : >"$tmp/results"
@@ -62,16 +70,60 @@ each() # WHAT PREPARE COMMAND...: ours and the rival's in turn
 	measure "$what" rival "$rival" "$@"
 }
 
+# -E while as many flows are made at full speed: what it costs, and the lines it lost.
+burst()          # WHO COMMAND
+{
+	local who=$1 program=$2 pid lines
+	empty
+	: >"$tmp/kib"
+	ip netns exec "$prefix-a" ${gnu_time:+"$gnu_time" -q -f "%e %U %S %M" -o "$tmp/kib"} \
+		"$program" -E >"$tmp/output" 2>"$tmp/said.log" &
+	pid=$!
+	pids+=($pid)
+	await 10 listens || fail "$who: -E does not listen"
+	in_ns a "$build/bench/flowgen" create "$flows" >/dev/null || fail "flowgen"
+	stable=0 last=
+	await 60 quiet
+	pkill -INT -P "$pid" 2>/dev/null || kill -INT "$pid"
+	wait "$pid" 2>/dev/null
+	lines=$(wc -l <"$tmp/output")
+	echo "$who: $lines of $flows events" >&2
+	[ -z "$gnu_time" ] || tail -n 1 "$tmp/kib" |
+		awk -v w="events $who" '{ print w, $1, $2 + $3, $4 }' >>"$tmp/results"
+	echo "events-lost $who $(awk "BEGIN { print ($flows - $lines) * 100 / $flows }") 0 0" >>"$tmp/results"
+}
+
+listens()
+{
+	in_ns a awk '$2 == 12 && $4 != "00000000" { found = 1 } END { exit !found }' /proc/net/netlink
+}
+
+quiet()          # nothing new came for a while
+{
+	local now
+	now=$(stat -c %s "$tmp/output")
+	[ "$now" = "$last" ] && stable=$((stable + 1)) || stable=0
+	last=$now
+	[ $stable -ge 25 ]
+}
+
 for ((run = 0; run < runs; run++)); do
 	full
 	each list true -L
+	measure list-raw ours "$ours" -L
+	measure list-raw rival "$build/bench/rawdump"
 	each list-extended true -L -o extended
+	each list-xml true -L -o xml
+	each list-save true -L -o save
+	measure list-json ours "$ours" -L -o json
 	# The other tool ends this with "No buffer space available" after some hundred.
 	measure update ours "$ours" -U -f ipv4 -p tcp -m $((run + 1))
 	each delete full -D -p tcp
 	each load empty -R "$tmp/lines"
 	each mixed empty -R "$tmp/mixed"
 	each start true -C
+	burst ours "$ours"
+	burst rival "$rival"
 	full
 	measure list-10000 ours "$ours" -L --filter-file "$tmp/selections"
 	measure list-none ours "$ours" -L --filter-file "$tmp/empty"
@@ -85,7 +137,8 @@ sort -k1,2 "$tmp/results" | awk '
 	}
 	function ratio(a, b) { return b > 0 ? sprintf("%.2f", a / b) : "-" }
 	BEGIN {
-		target["list"] = "0.6"; target["delete"] = "0.3"; target["load"] = "0.15, memory 0.05"
+		target["list"] = "0.6"; target["list-raw"] = "1.4 of a raw dump"
+		target["list-xml"] = "0.55"; target["events-lost"] = "0 (percent)"; target["delete"] = "0.3"; target["load"] = "0.15, memory 0.05"
 		target["start"] = "1.5"
 		printf "%-14s %21s %21s %21s   %s\n", "", "seconds", "CPU seconds", "KiB", "target"
 		printf "%-14s %s %s %s\n", "", "   ours   rival ratio", "   ours   rival ratio", "   ours   rival ratio"

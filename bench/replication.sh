@@ -69,7 +69,6 @@ our_config()     # the same, in ours
 {
 	sync_transport=$4
 	config "$1" "$2" "$3" sync0 "$([ "${5:-}" = inject ] && echo 'external_cache = false;')"
-	[ "$4" != multicast ] || sed -i 's/plugin = "multicast".*/plugin = "multicast"; group = "225.0.0.50"; port = 3780;/; s/ *peers = .*interface/ interface/' "$tmp/$1.cfg"
 }
 
 start()          # WHO NAME: its pid is in $daemon_pid

@@ -109,13 +109,15 @@ ask()
 	"$conntrackd" -C "$tmp/$name.cfg" "$@"
 }
 
-sync_transport=${CTS_TRANSPORT:-udp} # or tcp: their options are alike; or cpg
+sync_transport=${CTS_TRANSPORT:-udp} # or tcp: their options are alike; multicast, cpg
 [ "$sync_transport" != cpg ] || . "$src/tests/lab/corosync.sh"
 
 # config NAME ADDRESS PEER DEVICE [SYNC LINES]: two nodes over $sync_transport
 config()
 {
 	local block="plugin = \"$sync_transport\"; address = \"$2\"; port = 3780; peers = ( \"$3\" ); interface = \"$4\";"
+	[ "$sync_transport" != multicast ] ||
+		block="plugin = \"multicast\"; group = \"225.0.0.50\"; interface = \"$4\";"
 	[ "$sync_transport" != cpg ] || block='plugin = "cpg"; group = "firewalls";'
 	cat >"$tmp/$1.cfg" <<-CFG
 	node = "$1";
