@@ -104,9 +104,6 @@ static int event_loop(struct watch *w)
 
 static int watch_table(struct watch *w)
 {
-	w->sigfd = signals_open();
-	if (w->sigfd < 0)
-		return -1;
 	if (cmdline_has(w->cl, OPT_RESYNC)) {
 		w->resync = resync_open(w->src, event_push_wanted, w);
 		if (!w->resync)
@@ -142,6 +139,10 @@ int cmd_event(struct cmdline *cl)
 	int status = EXIT_OK;
 
 	w.pipe = assemble(cl, printer_consumer(w.printer));
+	/* Before anybody can see that it listens: from then on a signal ends it well. */
+	w.sigfd = signals_open();
+	if (w.sigfd < 0)
+		return report_failure(cl->command, errno);
 	w.src = cts_events_open(&conf);
 	if (w.src)
 		advise_events();

@@ -204,8 +204,8 @@ int expect_event(struct cmdline *cl)
 {
 	const struct cts_events_conf conf = { .expectations = true, .no_flows = true };
 	struct printer *p = printer_open(cl);
-	struct cts_events *src = cts_events_open(&conf);
-	int status = EXIT_OK, sigfd;
+	int status = EXIT_OK, sigfd = signals_open();   /* before it is seen to listen */
+	struct cts_events *src = sigfd < 0 ? NULL : cts_events_open(&conf);
 
 	if (!src) {
 		status = report_failure(cl->command, errno);
@@ -213,12 +213,10 @@ int expect_event(struct cmdline *cl)
 		return status;
 	}
 	advise_events();
-	sigfd = signals_open();
-	if (sigfd < 0 || watch_expectations(src, sigfd, p) < 0)
+	if (watch_expectations(src, sigfd, p) < 0)
 		status = report_failure(cl->command, errno);
 	report("%" PRIu64 " expectation events have been shown.", printer_shown(p));
-	if (sigfd >= 0)
-		close(sigfd);
+	close(sigfd);
 	cts_events_close(src);
 	printer_close(p);
 	return status;
