@@ -200,8 +200,9 @@ void digest_end_received(struct cts_engine *e, struct node *n, const struct cts_
 	}
 	memcpy(end.bitmap, map, CTS_BITMAP_BYTES);
 	/* One that began before our join counts on messages that we may never have
-	 * seen; the next digest asks again, as it does when there are too many. */
-	if (end.begin + 1 >= n->my_join && n->n_ends < ENDS_MAX)
+	 * seen; the next digest asks again, as it does when there are too many. Where
+	 * nothing is repaired the same holds for one that lost messages of its own. */
+	if (end.begin + 1 >= n->my_join && end.begin >= n->lost && n->n_ends < ENDS_MAX)
 		n->ends[n->n_ends++] = end;
 	n->need = NEED_NONE;
 }

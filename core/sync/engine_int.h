@@ -149,6 +149,7 @@ struct node {
 	uint64_t known_last;         /* highest number that it is known to have sent */
 	struct cts_range gaps[CTS_GAPS_MAX];
 	unsigned int n_gaps;
+	uint64_t lost;               /* without acknowledgements: the last number that is missing */
 	bool overflow;               /* more gaps than can be listed: to be told */
 	struct held hold[HOLD_MAX];
 	uint64_t hold_ns;            /* deadline; NEVER: nothing is missing */

@@ -204,8 +204,10 @@ static void gap_open(struct cts_engine *e, struct node *n, uint64_t from, uint64
 	e->st.gaps_opened++;
 	n->gaps_opened++;
 	e->st.lost_messages += to - from + 1;
-	if (!engine_reliable(e))
+	if (!engine_reliable(e)) {
+		n->lost = to;
 		return;
+	}
 	if (n->n_gaps == CTS_GAPS_MAX) {  /* start over: the owner is told */
 		n->overflow = true;
 		n->joined = false;
@@ -496,7 +498,7 @@ static void stream_reset(struct node *n)
 {
 	hold_clear(n);
 	n->joined = n->overflow = false;
-	n->high = n->known_last = n->my_join = 0;
+	n->high = n->known_last = n->my_join = n->lost = 0;
 	n->n_gaps = n->unacked = n->n_ends = 0;
 	n->ack_ns = NEVER;
 	n->need = NEED_NONE;
@@ -564,13 +566,15 @@ void replica_left(struct cts_engine *e, struct node *n, const char *why)
 	}
 }
 
-/* E2: dropped purge_timeout after the owner left. */
+/* E2: dropped purge_timeout after the owner left. One that left because it did not
+ * answer may be heard still: it is alive, and so are its flows. */
 static bool purge_step(struct cts_engine *e, struct node *n)
 {
 	uint64_t wait = e->conf.purge_timeout_s * 1000 * MS;
+	uint64_t since = n->left_ns > n->last_heard_ns ? n->left_ns : n->last_heard_ns;
 	unsigned int i;
 
-	if (n->orphaned && e->now - n->left_ns >= wait) {
+	if (n->orphaned && e->now - since >= wait) {
 		if (cts_cache_count(n->cache))
 			replica_clear(e, n);
 		return false;

@@ -110,17 +110,20 @@ void transfer_put_end(struct cts_engine *e, struct cts_wire_out *out, struct slo
 void transfer_refresh(struct cts_engine *e)
 {
 	struct owner *o = &e->own;
-	uint64_t passed, quota;
+	uint64_t passed, quota, period_ms = e->conf.refresh_s * UINT64_C(1000);
 
 	if (e->conf.mode != CTS_MODE_ALARM || !e->conf.refresh_s)
 		return;
 	passed = e->now - o->refresh_ns;
-	quota = cts_cache_count(o->cache) * (passed / MS) / (e->conf.refresh_s * 1000u);
+	/* Rounded up: one entry less each time can be twice the time for all. */
+	quota = (cts_cache_count(o->cache) * (passed / MS) + period_ms - 1) / period_ms;
 	if (passed < 100 * MS)
 		return;
 	o->refresh_ns = e->now;
-	for (quota = quota ? quota : 1; quota && o->dirty.len < BULK_QUEUE; quota--) {
+	for (; quota && o->dirty.len < BULK_QUEUE; quota--) {
 		o->refresh_cursor = cts_cache_next(o->cache, o->refresh_cursor);
+		if (!o->refresh_cursor)
+			o->refresh_cursor = cts_cache_next(o->cache, 0);
 		if (!o->refresh_cursor)
 			return;
 		owner_dirty(e, o->refresh_cursor);
