@@ -38,6 +38,8 @@ static void check_one(struct world *w, struct sim_node *n, unsigned int owner,
 	if (w->mirror)
 		return;  /* the owner itself may read an older event late */
 	shown = &n->shown[owner][key];
+	if (a->gone && (n->adopting || w->mode == CTS_MODE_ALARM))
+		return;  /* it is this node's now; what was not told again expires */
 	if (a->gone) {
 		for (v = shown->last + 1; v <= w->node[owner].kernel[key].version; v++)
 			if (cts_bitmap_get(w->node[owner].kernel[key].deleted, v))
@@ -170,6 +172,100 @@ void check_digests(struct world *w, struct sim_node *n)
 	}
 }
 
+/* -- orphans, members, takeover -- */
+
+void check_orphans(struct world *w, struct sim_node *n)
+{
+	const uint64_t wait = SIM_PURGE_S * 1000 * MS, late = wait + 300 * MS;
+	unsigned int i, x;
+
+	for (i = 0; i < n->engine->n_nodes; i++) {
+		const struct node *p = &n->engine->nodes[i];
+		uint64_t count = p->cache ? cts_cache_count(p->cache) - p->n_orphan : 0;
+
+		x = node_index(w, p->id);
+		if (x == w->n_nodes || !p->cache)
+			continue;
+		if (p->n_orphan && !p->orphaned && w->now - p->orphan_ns > late)
+			world_fail(w, "%s keeps orphans of n%u's former table", n->name, x);
+		if (!p->orphaned) {
+			n->left[x].left_ns = 0;
+			continue;
+		}
+		if (count && w->now - p->left_ns > late && w->now - p->last_heard_ns > late)
+			world_fail(w, "%s keeps %llu orphans of n%u", n->name, (unsigned long long)count, x);
+		if (n->left[x].left_ns == p->left_ns && n->left[x].heard == p->recv_messages &&
+		    n->left[x].high == p->high && w->mode != CTS_MODE_ALARM && w->now - p->left_ns < wait &&
+		    n->left[x].count != count)
+			world_fail(w, "%s had %llu orphans of n%u, and has %llu too early", n->name,
+				   (unsigned long long)n->left[x].count, x, (unsigned long long)count);
+		n->left[x].left_ns = p->left_ns;
+		n->left[x].heard = p->recv_messages;
+		n->left[x].high = p->high;   /* what was held for order is applied later */
+		n->left[x].count = count;
+	}
+}
+
+/* Who is not on the list is not known; and who knows only such is believed by nobody. */
+void check_members(struct world *w, struct sim_node *n)
+{
+	bool known = node_known(w, (unsigned int)(n - w->node));
+	unsigned int i;
+
+	for (i = 0; i < n->engine->n_nodes; i++) {
+		const struct node *p = &n->engine->nodes[i];
+		unsigned int x = node_index(w, p->id);
+
+		if (x == w->n_nodes)
+			world_fail(w, "%s knows a node that is none", n->name);
+		else if (known && !node_known(w, x))
+			world_fail(w, "%s knows n%u, that is not on its list", n->name, x);
+		else if (!known && (p->epoch || p->cache || p->state != CTS_PEER_DOWN))
+			world_fail(w, "%s is not on n%u's list and believes it", n->name, x);
+	}
+}
+
+void check_newest(struct world *w, struct sim_node *n)
+{
+	unsigned int key, x, have, newest;
+	uint8_t buf[CTS_PACK_KEY_MAX];
+	struct cts_cache *cache;
+	struct cts_flow flow;
+	uint32_t ref;
+	size_t len;
+
+	for (key = 0; key < SIM_KEYS; key += 2) {
+		kernel_flow(w, n, key, 0, &flow);
+		len = cts_flow_pack_key(&flow, buf);
+		for (x = have = newest = 0; x < w->n_nodes; x++) {
+			cache = &w->node[x] == n ? NULL : cts_engine_external(n->engine, w->node[x].id);
+			ref = cache ? cts_cache_find(cache, buf, len) : 0;
+			have += ref != 0;
+			newest += ref && cts_engine_newest(n->engine, w->node[x].id, ref);
+		}
+		if (have && newest != 1)
+			world_fail(w, "%s: of %u replicas of key %u %u are the newest", n->name, have, key,
+				   newest);
+	}
+}
+
+void check_refresh(struct world *w, struct sim_node *n)
+{
+	const uint32_t late = SIM_REFRESH_S * CTS_AGE_HZ + CTS_AGE_HZ / 2;
+	unsigned int i;
+	uint32_t ref;
+
+	for (i = 0; i < n->engine->n_nodes; i++) {
+		struct cts_cache *cache = n->engine->nodes[i].cache;
+
+		for (ref = 0; cache && (ref = cts_cache_next(cache, ref)); )
+			if (engine_age(w->now) - cts_cache_entry(cache, ref)->next > late)
+				world_fail(w, "%s was told of an entry %.2f s ago", n->name,
+					   (engine_age(w->now) - cts_cache_entry(cache, ref)->next) /
+						   (double)CTS_AGE_HZ);
+	}
+}
+
 /* I0, as far as the model goes: the cache holds what the kernel has. */
 static size_t kernel_count(const struct sim_node *n)
 {
@@ -222,7 +318,7 @@ static bool pair_converged(struct world *w, struct sim_node *n, unsigned int own
 	differs = replica_differs(x, p);
 	if (!differs && p->orphan_gen && p->n_orphan)
 		differs = "orphans are not purged";
-	if (!differs && (p->state != CTS_PEER_SYNCED || !p->equal_at || p->n_gaps ||
+	if (!differs && w->mode == CTS_MODE_FTFW && (p->state != CTS_PEER_SYNCED || !p->equal_at || p->n_gaps ||
 			 p->need != NEED_NONE))
 		differs = "it is not in sync";
 	if (differs)
@@ -252,7 +348,7 @@ bool converged(struct world *w, char why[256])
 		if (w->mirror && (kernel_busy(n) || (!w->small_limit && !mirror_right(w, n, why))))
 			return false;
 		for (j = 0; j < w->n_nodes; j++)
-			if (i != j && !pair_converged(w, n, j, why))
+			if (i != j && node_known(w, i) && node_known(w, j) && !pair_converged(w, n, j, why))
 				return false;
 	}
 	return true;

@@ -14,7 +14,8 @@
 
 static const char *const kind_names[STEP_KINDS] = {
 	"change", "delete", "burst", "clear", "lose-event", "reconcile", "faults", "cut", "heal",
-	"crash", "reboot", "bye", "start", "block", "strain", "jump", "resync", "bulk", "quiet",
+	"crash", "reboot", "bye", "start", "block", "strain", "jump", "resync", "bulk", "promote",
+	"away", "quiet",
 };
 
 static uint32_t below(uint64_t *r, uint32_t n)
@@ -35,8 +36,14 @@ static struct step any_step(uint64_t *r, const struct script *s)
 	struct step step = { .node = below(r, s->n_nodes), .a = below(r, SIM_KEYS) };
 	uint32_t what = below(r, 1000);
 
-	if (what < 560) {
+	if (what < 548) {
 		step.kind = STEP_CHANGE;
+	} else if (what < 556) {
+		step.kind = STEP_PROMOTE;
+	} else if (what < 560) {
+		step.kind = STEP_AWAY;
+		step.a = 4000 + below(r, 3000);
+		step.b = below(r, 3);
 	} else if (what < 800) {
 		step.kind = STEP_DELETE;
 	} else if (what < 850) {
@@ -94,6 +101,10 @@ void script_make(struct script *s, uint64_t seed, unsigned int n_nodes)
 	s->max_message = 512 + below(&r, 961);
 	s->small_limit = below(&r, 8) ? 0 : 30;
 	s->mirror = seed % 3 == 0;
+	/* One of five without acknowledgements; lists are independent of that. */
+	s->mode = seed % 10 == 4 ? CTS_MODE_ALARM : seed % 10 == 9 ? CTS_MODE_NOTRACK : CTS_MODE_FTFW;
+	s->listed = seed % 4 == 1;
+	s->stranger = seed % 8 == 1 && s->n_nodes > 2;
 	s->min_age_ms = seed % 7 ? 0 : 300 + seed % 5 * 250;
 	for (i = 0; i < s->n_nodes; i++)
 		add(s, (struct step){ .kind = STEP_BURST, .node = i, .a = below(&r, SIM_KEYS) });
@@ -128,9 +139,12 @@ void script_print(const struct script *s)
 {
 	unsigned int i;
 
-	printf("seed %llu: %u nodes, messages of %zu bytes, limit %zu, %s, %u steps\n",
-	       (unsigned long long)s->seed, s->n_nodes, s->max_message, s->small_limit,
-	       s->mirror ? "mirrors" : "plain tables", s->n_steps);
+	static const char *const modes[] = { "ftfw", "alarm", "notrack" };
+
+	printf("seed %llu: %s, %u nodes%s, messages of %zu bytes, limit %zu, %s, %u steps\n",
+	       (unsigned long long)s->seed, modes[s->mode], s->n_nodes,
+	       s->stranger ? " with a stranger" : s->listed ? " on a list" : "", s->max_message,
+	       s->small_limit, s->mirror ? "mirrors" : "plain tables", s->n_steps);
 	for (i = 0; i < s->n_steps; i++)
 		step_print(&s->step[i]);
 }
@@ -175,7 +189,7 @@ static void quiet(struct world *w)
 {
 	uint64_t end = w->now + QUIET_MS * MS;
 	char why[256] = "";
-	unsigned int i;
+	unsigned int i, turn;
 
 	heal(w);
 	for (i = 0; i < w->n_nodes; i++)
@@ -191,7 +205,7 @@ static void quiet(struct world *w)
 	world_run(w, w->now + 300 * MS);  /* dumps that run come to their end */
 	for (i = 0; i < w->n_nodes; i++)
 		node_reconcile(w, &w->node[i]);
-	while (!*w->failure && !converged(w, why)) {
+	for (turn = 0; !*w->failure && !converged(w, why); turn++) {
 		if (w->now >= end) {
 			world_fail(w, "%s", why);
 			return;
@@ -199,12 +213,17 @@ static void quiet(struct world *w)
 		if (w->small_limit)  /* a full cache refuses, the mirror tries again */
 			for (i = 0; i < w->n_nodes; i++)
 				node_reconcile(w, &w->node[i]);
+		if (w->mode == CTS_MODE_NOTRACK && turn % 4 == 3)  /* nothing else repairs it */
+			for (i = 0; i < w->n_nodes; i++)
+				cts_engine_bulk(w->node[i].engine, w->now);
 		world_run(w, w->now + 250 * MS);
 	}
 	w->asked = false;
 	world_run(w, w->now + 6000 * MS);
 	if (!*w->failure && !converged(w, why))
 		world_fail(w, "after it agreed: %s", why);
+	for (i = 0; i < w->n_nodes && w->mode == CTS_MODE_ALARM && !w->small_limit; i++)
+		check_refresh(w, &w->node[i]);
 }
 
 static void cut(struct world *w, const struct step *s)
@@ -228,6 +247,21 @@ static void strain(struct world *w, const struct step *s)
 		world_run(w, w->now + 100 * MS);
 	}
 	n->gap_ms = 0;
+}
+
+/* Gone for longer than its replicas wait, mostly; another takes over what it had. */
+static void away(struct world *w, const struct step *s)
+{
+	struct sim_node *n = &w->node[s->node];
+
+	node_stop(n);
+	if (s->b == 2)
+		node_lose_table(w, n);
+	world_run(w, w->now + s->a / 2 * MS);
+	if (s->b)
+		node_promote(w, &w->node[(s->node + 1) % w->n_nodes]);
+	world_run(w, w->now + s->a / 2 * MS);
+	node_start(w, n);
 }
 
 static void step_run(struct world *w, const struct step *s)
@@ -302,6 +336,12 @@ static void step_run(struct world *w, const struct step *s)
 		if (n->engine)
 			(s->kind == STEP_BULK ? cts_engine_bulk : cts_engine_resync)(n->engine, w->now);
 		n->touched = true;
+		break;
+	case STEP_PROMOTE:
+		node_promote(w, n);
+		break;
+	case STEP_AWAY:
+		away(w, s);
 		break;
 	case STEP_QUIET:
 		quiet(w);

@@ -19,11 +19,15 @@
 #define SIM_VERSIONS 1024u       /* of each key */
 #define SIM_STEPS 4096u
 #define SIM_EVENTS 256u          /* of a kernel, not read yet */
+#define SIM_PURGE_S 3u
+#define SIM_REFRESH_S 2u         /* in mode ALARM */
+#define SIM_EXPIRE_S 5u
 
 enum step_kind {
 	STEP_CHANGE, STEP_DELETE, STEP_BURST, STEP_CLEAR, STEP_LOSE_EVENT, STEP_RECONCILE,
 	STEP_FAULTS, STEP_CUT, STEP_HEAL, STEP_CRASH, STEP_REBOOT, STEP_BYE, STEP_START,
-	STEP_BLOCK, STEP_STRAIN, STEP_JUMP, STEP_RESYNC, STEP_BULK, STEP_QUIET, STEP_KINDS
+	STEP_BLOCK, STEP_STRAIN, STEP_JUMP, STEP_RESYNC, STEP_BULK, STEP_PROMOTE, STEP_AWAY,
+	STEP_QUIET, STEP_KINDS
 };
 
 struct step {
@@ -39,6 +43,9 @@ struct script {
 	bool mirror;             /* kernels tell by events and dumps, not at once */
 	uint32_t min_age_ms;
 	size_t small_limit;      /* of the last node's caches; 0: as large as the others' */
+	enum cts_sync_mode mode;
+	bool listed;             /* nodes have a static list */
+	bool stranger;           /* ... that the last one is not on */
 	struct step step[SIM_STEPS];
 };
 
@@ -84,6 +91,9 @@ struct sim_node {
 	struct shown shown[SIM_NODES][SIM_KEYS];
 	/* of each owner: where this node was last equal to it */
 	struct { uint64_t epoch, join, at; } equal[SIM_NODES];
+	/* of each owner that has left: what there was of it, and was heard of it */
+	struct { uint64_t left_ns, heard, high, count; } left[SIM_NODES];
+	bool adopting;               /* what leaves a replica now was not deleted */
 };
 
 struct packet {
@@ -103,7 +113,8 @@ struct world {
 	uint32_t loss, repeat, damage, stale;   /* per mille */
 	uint32_t delay_us;
 	bool cut[SIM_NODES][SIM_NODES];
-	bool mirror;
+	bool mirror, listed, stranger;
+	enum cts_sync_mode mode;
 	uint32_t min_age_ms;
 	bool trace, asked;           /* asked: a command asked for comparison */
 	const struct cts_engine_breaks *breaks;
@@ -129,6 +140,9 @@ void node_change(struct world *w, struct sim_node *n, unsigned int key, bool tol
 void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool told);
 void node_reconcile(struct world *w, struct sim_node *n);
 void node_lose_table(struct world *w, struct sim_node *n);
+void node_promote(struct world *w, struct sim_node *n);
+/* Is it on the others' lists? */
+bool node_known(const struct world *w, unsigned int node);
 void world_fail(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* kernel.c */
@@ -146,6 +160,13 @@ void check_applied(struct world *w, struct sim_node *n, uint32_t owner,
 		   const struct cts_applied *list, size_t len);
 void check_bounds(struct world *w, struct sim_node *n);
 void check_digests(struct world *w, struct sim_node *n);
+/* Orphans: all there until purge_timeout, none after it. Strangers: not believed. */
+void check_orphans(struct world *w, struct sim_node *n);
+void check_members(struct world *w, struct sim_node *n);
+/* Of the replicas of one flow one is the newest. */
+void check_newest(struct world *w, struct sim_node *n);
+/* In mode ALARM, undisturbed: every entry was told again in time. */
+void check_refresh(struct world *w, struct sim_node *n);
 /* Is every replica equal to its owner's cache, and that to the kernel? why: what is not. */
 /* I0, with a mirror: each entry as the kernel has it. */
 bool mirror_right(struct world *w, struct sim_node *n, char why[256]);

@@ -2,6 +2,7 @@
 /* Nodes with model kernels, and the network between them. */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -257,6 +258,67 @@ void node_lose_table(struct world *w, struct sim_node *n)
 	n->table_id = w->next_table++;
 }
 
+/* -- takeover -- */
+
+bool node_known(const struct world *w, unsigned int node)
+{
+	return !w->stranger || node + 1 < w->n_nodes;
+}
+
+/* The kernel takes the flow as the replica has it; the engine is told, and so is the
+ * mirror, by the kernel's event. Versions of a key only go up in this model, so an older
+ * one is left. */
+static void key_adopt(struct world *w, struct sim_node *n, uint32_t owner, uint32_t ref,
+		      const struct cts_flow *f, unsigned int key)
+{
+	struct model_key *k = &n->kernel[key];
+
+	if (k->exists || f->mark <= k->version || f->mark + 2 >= SIM_VERSIONS)
+		return;
+	k->exists = true;
+	k->version = f->mark;
+	n->adopting = true;
+	cts_engine_adopt(n->engine, owner, ref, w->now);
+	n->adopting = false;
+	n->touched = true;
+	if (w->mirror)
+		kernel_event(w, n, key, CTS_EVENT_NEW);
+}
+
+/* Even keys are those that any node's kernel may have. */
+static void adopt_all(struct world *w, struct sim_node *n, unsigned int owner)
+{
+	struct cts_cache *cache = cts_engine_external(n->engine, w->node[owner].id);
+	struct cts_flow_store s;
+	const uint8_t *packed;
+	uint32_t ref = 0;
+	unsigned int key;
+	size_t len;
+
+	memset(&n->left[owner], 0, sizeof(n->left[owner]));
+	while (cache && (ref = cts_cache_next(cache, ref))) {
+		packed = cts_cache_data(cache, ref, &len);
+		if (cts_flow_unpack(packed, len, &s, NULL) < 0)
+			continue;  /* told of where it was applied */
+		key = ntohs(s.flow.orig.sport) - 1024u;
+		if (key % 2 == 0 && key < SIM_KEYS &&
+		    cts_engine_newest(n->engine, w->node[owner].id, ref))
+			key_adopt(w, n, w->node[owner].id, ref, &s.flow, key);
+	}
+}
+
+void node_promote(struct world *w, struct sim_node *n)
+{
+	unsigned int i;
+
+	if (!n->engine)
+		return;
+	check_newest(w, n);
+	for (i = 0; i < w->n_nodes; i++)
+		if (&w->node[i] != n)
+			adopt_all(w, n, i);
+}
+
 /* -- life of a node -- */
 
 void node_start(struct world *w, struct sim_node *n)
@@ -266,17 +328,24 @@ void node_start(struct world *w, struct sim_node *n)
 		.heard = sim_heard, .applied = sim_applied, .peer_state = sim_peer_state,
 	};
 	struct cts_engine_conf conf = {
-		.mode = CTS_MODE_FTFW, .cluster = "sim", .node_name = n->name,
+		.mode = w->mode, .cluster = "sim", .node_name = n->name,
 		.table_id = n->table_id, .cache_limit = 4 * SIM_KEYS, .dead_after_ms = 2000,
-		.purge_timeout_s = 3, .attrs = CTS_PACK_ATTRS,
-		.min_age_ms = w->min_age_ms,
+		.purge_timeout_s = SIM_PURGE_S, .attrs = CTS_PACK_ATTRS,
+		.min_age_ms = w->min_age_ms, .refresh_s = SIM_REFRESH_S, .expire_s = SIM_EXPIRE_S,
 	};
+	uint32_t list[SIM_NODES];
 	struct sim_ctx *c;
+	unsigned int i;
 
 	if (n->engine)
 		return;
 	if (w->small_limit && n == &w->node[w->n_nodes - 1])
 		conf.cache_limit = w->small_limit;
+	for (i = 0; i < w->n_nodes; i++)
+		if (node_known(w, i))
+			list[conf.n_nodes++] = w->node[i].id;
+	conf.nodes = w->listed ? list : NULL;
+	conf.n_nodes = w->listed && node_known(w, (unsigned int)(n - w->node)) ? conf.n_nodes : 0;
 	c = malloc(sizeof(*c));
 	if (!c)
 		abort();
@@ -287,6 +356,7 @@ void node_start(struct world *w, struct sim_node *n)
 	cts_engine_break(n->engine, w->breaks);
 	memset(n->shown, 0, sizeof(n->shown));
 	memset(n->equal, 0, sizeof(n->equal));
+	memset(n->left, 0, sizeof(n->left));
 	n->dump_next = 0;
 	if (w->mirror)
 		kernel_start(n, w->now);
@@ -320,6 +390,9 @@ void world_init(struct world *w, const struct script *s)
 	w->small_limit = s->small_limit;
 	w->mirror = s->mirror;
 	w->min_age_ms = s->min_age_ms;
+	w->mode = s->mode;
+	w->listed = s->listed;
+	w->stranger = s->stranger;
 	for (i = 0; i < w->n_nodes; i++) {
 		struct sim_node *n = &w->node[i];
 
@@ -389,6 +462,8 @@ static void node_turn(struct world *w, struct sim_node *n)
 		n->deadline = w->now + MS;
 	check_bounds(w, n);
 	check_digests(w, n);
+	check_orphans(w, n);
+	check_members(w, n);
 }
 
 static uint64_t next_time(const struct world *w, uint64_t until)
