@@ -3,7 +3,8 @@
 # 20 % of the packets are lost for some seconds under churn: the caches agree
 # within 5 s of the end.
 . "$(dirname "$0")/lib.sh"
-seconds=${LOSS_SECONDS:-10}
+seconds=${LOSS_SECONDS:-10} port=3780
+[ "$sync_transport" != cpg ] || port=5405   # corosync's
 
 two_nodes
 for n in a b; do
@@ -11,8 +12,8 @@ for n in a b; do
 	table inet loss {
 	  chain in {
 	    type filter hook input priority -300
-	    meta l4proto { tcp, udp } th dport 3780 numgen random mod 100 < 20 counter drop
-	    tcp sport 3780 numgen random mod 100 < 20 counter drop
+	    meta l4proto { tcp, udp } th dport $port numgen random mod 100 < 20 counter drop
+	    tcp sport $port numgen random mod 100 < 20 counter drop
 	  }
 	}
 	NFT
