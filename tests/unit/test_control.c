@@ -116,6 +116,7 @@ static int setup(void **state)
 	if (!f)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);   /* as the daemon does */
+	alarm(4 * DEADLINE_S);      /* a turn that never ends */
 	strcpy(f->folder, "/tmp/ctsync-control-XXXXXX");
 	if (!mkdtemp(f->folder) || chmod(f->folder, 0755) < 0)
 		return -1;
