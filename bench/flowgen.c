@@ -38,6 +38,7 @@ struct gen {
 	uint32_t seq;
 	uint32_t base;       /* number of the first flow */
 	uint32_t pace;       /* operations a second, 0: as fast as it goes */
+	uint32_t tick;       /* paced operations come so many at once; 0: evenly spread */
 	uint32_t mark, timeout;
 	uint64_t done, failed;
 	struct timespec start;
@@ -120,10 +121,17 @@ static void keep_pace(struct gen *g)
 		usleep((useconds_t)((due - passed) * 1e6));
 }
 
+/* How many messages go into one system call. Paced flows come one by one, as from a
+ * network: 40 us apart or more; or in ticks, as from an interrupt's worth of packets. */
+static unsigned int batch_size(const struct gen *g)
+{
+	if (g->tick)
+		return g->tick < BATCH ? g->tick : BATCH;
+	return g->pace && g->pace < 25000 * BATCH ? 1 + g->pace / 25000 : BATCH;
+}
+
 static void add(struct gen *g, uint32_t i, enum op op)
 {
-	/* Paced flows come one by one, as from a network: 40 us apart or more. */
-	unsigned int batch = g->pace && g->pace < 25000 * BATCH ? 1 + g->pace / 25000 : BATCH;
 	struct nf_conntrack *ct = nfct_new();
 	struct nfgenmsg *nfh;
 	struct nlmsghdr *nlh;
@@ -142,7 +150,7 @@ static void add(struct gen *g, uint32_t i, enum op op)
 	nfct_destroy(ct);
 	g->len += nlh->nlmsg_len;
 	g->done++;
-	if (++g->n < batch && g->len + MESSAGE <= sizeof(g->buf))
+	if (++g->n < batch_size(g) && g->len + MESSAGE <= sizeof(g->buf))
 		return;
 	nlh->nlmsg_flags |= NLM_F_ACK;
 	flush(g);
@@ -180,6 +188,7 @@ static int usage(FILE *fp)
 	fputs("Usage: flowgen create|mark|delete|churn N [options]\n"
 	      "  -b, --base I      number of the first flow (0)\n"
 	      "  -p, --pace R      operations a second (as fast as it goes)\n"
+	      "  -T, --tick N      of them N at once, 64 at most (evenly spread)\n"
 	      "  -m, --mark M      mark to set (1)\n"
 	      "  -t, --timeout S   timeout of new flows in seconds (3600)\n"
 	      "  -w, --window W    churn: how many live at once (1000)\n"
@@ -191,6 +200,7 @@ int main(int argc, char *argv[])
 {
 	static const struct option longs[] = {
 		{ "base", required_argument, NULL, 'b' }, { "pace", required_argument, NULL, 'p' },
+		{ "tick", required_argument, NULL, 'T' },
 		{ "mark", required_argument, NULL, 'm' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "window", required_argument, NULL, 'w' }, { "help", no_argument, NULL, 'h' },
@@ -202,12 +212,13 @@ int main(int argc, char *argv[])
 	const char *what;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:p:m:t:w:h", longs, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "b:p:T:m:t:w:h", longs, NULL)) >= 0) {
 		uint32_t value = optarg ? (uint32_t)strtoul(optarg, NULL, 0) : 0;
 
 		switch (c) {
 		case 'b': g.base = value; break;
 		case 'p': g.pace = value; break;
+		case 'T': g.tick = value; break;
 		case 'm': g.mark = value; break;
 		case 't': g.timeout = value; break;
 		case 'w': window = value; break;

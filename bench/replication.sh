@@ -1,97 +1,40 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Replication, ours beside the established daemon's, in one run: 200,000 flows paced,
-# in a burst, as bulk; commit; lag. Prints a table of medians, ratios and targets. The
+# Replication, ours beside the established daemon's, in one run: 200,000 flows paced (evenly
+# spread, in ticks of 1 ms), in a burst, as bulk; commit; lag; transfers to a joining node
+# over a clean, a lossy and a slow link. Prints a table of medians, ratios and targets. The
 # established daemon has no cpg; there the CPU of corosync itself is a figure of its own.
-#   bench/replication.sh [-n RUNS] [-f FLOWS] [-o RESULTS] [udp|multicast|tcp|cpg ...]
+#   bench/replication.sh [-n RUNS] [-f FLOWS] [-o RESULTS] [-w WHAT] [-j SECONDS] [-b BUILD]
+#                        [-r] [udp|multicast|tcp|cpg ...]
+# -w: of "flows ticks burst bulk lag join" (all); -j: after so long (60) a transfer that is
+# not through has failed; -b: a second build of ours, to see what a change does; -r: without
+# the established daemon.
 # Needs root, a build (CTS_BUILD, else ./build) and `quickstart check`'s unpacked rivals.
 export CTS_BUILD=${CTS_BUILD:-$PWD/build}
 export CTS_SRC=${CTS_SRC:-$(cd "$(dirname "$0")/.." && pwd)}
-. "$CTS_SRC/tests/functional/lib.sh"
-runs=5 flows=200000 results=$tmp/results
-while getopts n:f:o: opt; do
+runs=5 flows=200000 join_limit=60 results= what="flows ticks burst bulk lag join" before= whose="ours rival"
+while getopts n:f:j:o:w:b:r opt; do
 	case $opt in
 	n) runs=$OPTARG ;;
 	f) flows=$OPTARG ;;
+	j) join_limit=$OPTARG ;;
 	o) results=$OPTARG ;;
+	w) what=$OPTARG ;;
+	b) before=$(cd "$OPTARG" && pwd) ;;
+	r) whose=ours ;;
 	*) exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 transports=${*:-udp multicast tcp cpg}
+whose="${before:+before }$whose"
+. "$CTS_SRC/bench/lib.sh"
+need_programs "$whose" flowgen lag
 [[ $transports != *cpg* ]] || . "$CTS_SRC/tests/lab/corosync.sh"
-rival=$build/rivals/usr/sbin/conntrackd
-rival_libs=$(echo "$build"/rivals/usr/lib/*-linux-gnu)
-[ -x "$rival" ] || fail "no $rival: run ./quickstart check first"
-[ -x "$build/bench/flowgen" ] && [ -x "$build/bench/lag" ] ||
-	fail "no $build/bench/flowgen: make -C $build bench/flowgen bench/lag"
-: >"$results"
 
-rival_config()   # NAME OWN PEER TRANSPORT [inject]
+wire_bytes()
 {
-	cat >"$tmp/$1.cfg" <<-CFG
-	Sync {
-	  Mode FTFW {
-	    ResendQueueSize 131072
-	    $([ "${5:-}" = inject ] && echo "DisableExternalCache On")
-	  }
-	$(if [ "$4" != multicast ]; then echo "  ${4^^} {
-	    IPv4_address $2
-	    IPv4_Destination_Address $3
-	    Port 3780
-	    Interface sync0
-	    SndSocketBuffer 8388608
-	    RcvSocketBuffer 8388608
-	    Checksum on
-	  }"; else echo "  Multicast {
-	    IPv4_address 225.0.0.50
-	    Group 3780
-	    IPv4_interface $2
-	    Interface sync0
-	    SndSocketBuffer 8388608
-	    RcvSocketBuffer 8388608
-	    Checksum on
-	  }"; fi)
-	}
-	General {
-	  HashSize 65536
-	  HashLimit 524288
-	  LockFile $tmp/$1.lock
-	  UNIX { Path $tmp/$1.sock }
-	  NetlinkBufferSize 2097152
-	  NetlinkBufferSizeMaxGrowth 268435456
-	  Systemd off
-	}
-	CFG
-}
-
-our_config()     # the same, in ours
-{
-	sync_transport=$4
-	config "$1" "$2" "$3" sync0 "$([ "${5:-}" = inject ] && echo 'external_cache = false;')"
-}
-
-start()          # WHO NAME: its pid is in $daemon_pid
-{
-	local program=$conntrackd libs=
-	[ "$1" = ours ] || program=$rival libs=$rival_libs
-	ip netns exec "$prefix-$2" env ${libs:+LD_LIBRARY_PATH=$libs} "$program" -C "$tmp/$2.cfg" >>"$tmp/$2.log" 2>&1 &
-	daemon_pid=$!
-	pids+=($daemon_pid)
-	await 10 client "$1" "$2" -s || fail "$1: $2 did not start"
-}
-
-client()         # WHO NAME ARGS
-{
-	local program=$conntrackd libs= who=$1 name=$2
-	shift 2
-	[ "$who" = ours ] || program=$rival libs=$rival_libs
-	ip netns exec "$prefix-$name" env ${libs:+LD_LIBRARY_PATH=$libs} "$program" -C "$tmp/$name.cfg" "$@"
-}
-
-cpu_us()         # what the scheduler counted for a process, in microseconds
-{
-	awk '{ print int($1 / 1000) }' "/proc/$1/schedstat"
+	in_ns a cat /sys/class/net/sync0/statistics/tx_bytes
 }
 
 corosync_us()    # both corosyncs, all their threads
@@ -101,16 +44,6 @@ corosync_us()    # both corosyncs, all their threads
 	for p in "${corosync_pid[@]}"; do
 		cat "/proc/$p/task/"*/schedstat
 	done | awk '{ us += $1 / 1000 } END { print int(us) }'
-}
-
-rss_kb()
-{
-	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
-}
-
-wire_bytes()
-{
-	in_ns a cat /sys/class/net/sync0/statistics/tx_bytes
 }
 
 held()           # WHO: entries in b's external cache
@@ -125,49 +58,6 @@ settled()        # the number does not change any more
 	[ "$now" = "${last_held:-}" ] && [ "${now:-0}" -gt 0 ] && stable=$((stable + 1)) || stable=0
 	last_held=$now
 	[ "$now" = "$flows" ] || [ $stable -ge 20 ]
-}
-
-note()           # TRANSPORT WHO WHAT VALUE
-{
-	echo "$*" >>"$results"
-}
-
-nodes()          # WHO TRANSPORT [inject]
-{
-	ns a b
-	link a sync0 b sync0
-	ip -n "$prefix-a" addr add 10.9.0.1/30 dev sync0
-	ip -n "$prefix-b" addr add 10.9.0.2/30 dev sync0
-	ip -n "$prefix-a" route add 225.0.0.50 dev sync0
-	ip -n "$prefix-b" route add 225.0.0.50 dev sync0
-	[ "$2" != cpg ] || corosync_cluster a 10.9.0.1 b 10.9.0.2
-	local c=our_config
-	[ "$1" = ours ] || c=rival_config
-	$c a 10.9.0.1 10.9.0.2 "$2" "${3:-}"
-	$c b 10.9.0.2 10.9.0.1 "$2" "${3:-}"
-	start "$1" a
-	pid_a=$daemon_pid
-	start "$1" b
-	pid_b=$daemon_pid
-	if [ "$1" = ours ]; then
-		await 20 in_sync a && await 20 in_sync b || fail "ours: not in sync"
-	else
-		read -r -t 2 <> <(:)   # it tells nobody when it is ready
-	fi
-}
-
-down()
-{
-	local p n
-	for p in "${pids[@]}"; do
-		kill -9 "$p" 2>/dev/null
-		wait "$p" 2>/dev/null
-	done
-	for n in "${spaces[@]}"; do
-		ip netns del "$n"
-	done
-	pids=() spaces=()
-	rm -f "$tmp"/*.lock "$tmp"/*.sock
 }
 
 flow_run()       # WHO TRANSPORT paced|burst [flowgen options]
@@ -186,7 +76,7 @@ flow_run()       # WHO TRANSPORT paced|burst [flowgen options]
 	note "$transport" "$who" "${kind}_cpu_receiver_us" "$(awk "BEGIN { print ($b1 - $b0) / ($last_held + 1) }")"
 	note "$transport" "$who" "${kind}_wire_bytes" "$(awk "BEGIN { print ($w1 - $w0) / ($last_held + 1) }")"
 	[ "$transport" != cpg ] ||
-		note cpg ours "${kind}_cpu_corosync_us" "$(awk "BEGIN { print ($(corosync_us) - $c0) / $flows }")"
+		note cpg "$who" "${kind}_cpu_corosync_us" "$(awk "BEGIN { print ($(corosync_us) - $c0) / $flows }")"
 	if [ "$kind" = paced ]; then
 		note "$transport" "$who" rss_owner_bytes "$(awk "BEGIN { print ($(rss_kb $pid_a) - $ra) * 1024 / $flows }")"
 		note "$transport" "$who" rss_replica_bytes "$(awk "BEGIN { print ($(rss_kb $pid_b) - $rb) * 1024 / ($last_held + 1) }")"
@@ -223,7 +113,7 @@ bulk_run()       # WHO TRANSPORT: b starts when a has everything
 	t0=$(date +%s%N)
 	start "$who" b
 	pid_b=$daemon_pid
-	[ "$who" = ours ] || client "$who" b -n
+	[ "$who" != rival ] || client "$who" b -n
 	stable=0 last_held=
 	await 30 settled "$who"
 	t1=$(date +%s%N)
@@ -237,23 +127,113 @@ bulk_run()       # WHO TRANSPORT: b starts when a has everything
 
 lag_run()        # WHO TRANSPORT
 {
-	local out
+	local out a0 b0
 	nodes "$1" "$2" inject
+	a0=$(cpu_us $pid_a) b0=$(cpu_us $pid_b)
 	out=$(in_ns a "$build/bench/lag" "$prefix-b" 50000 10000)
+	note "$2" "$1" lag_cpu_sender_us "$(awk "BEGIN { print ($(cpu_us $pid_a) - $a0) / 50000 }")"
+	note "$2" "$1" lag_cpu_receiver_us "$(awk "BEGIN { print ($(cpu_us $pid_b) - $b0) / 50000 }")"
 	note "$2" "$1" lag_p50_us "$(sed -n 's/.*p50_us=\([0-9]*\).*/\1/p' <<<"$out")"
 	note "$2" "$1" lag_p99_us "$(sed -n 's/.*p99_us=\([0-9]*\).*/\1/p' <<<"$out")"
 	down
 }
 
+# -- transfers to a joining node --
+
+# What the nodes hand to the link, whatever becomes of it there, and what is lost on it.
+count_and_lose() # PERCENT
+{
+	local n drop=
+	[ "$1" = 0 ] || drop="numgen random mod 100 < $1 drop"
+	for n in a b; do
+		in_ns $n nft -f - <<-NFT || fail "nft"
+		table ip bench {
+		  counter sent { }
+		  chain out { type filter hook output priority 0; oifname "sync0" counter name sent; }
+		  chain in { type filter hook input priority 0; iifname "sync0" $drop; }
+		}
+		NFT
+	done
+}
+
+# A switch's port: 100 Mbit/s and 128 KiB in front of it, in both directions.
+slow_port()
+{
+	local n
+	for n in a b; do
+		tc -n "$prefix-$n" qdisc add dev sync0 root tbf rate 100mbit burst 16kb limit 131072 || fail "tc"
+	done
+}
+
+sent_bytes()     # both nodes, with IP headers
+{
+	{ in_ns a nft list counter ip bench sent; in_ns b nft list counter ip bench sent; } |
+		awk '/bytes/ { for (i = 1; i < NF; i++) if ($i == "bytes") sum += $(i + 1) } END { print sum }'
+}
+
+resets()         # WHO: times that a's stream started over
+{
+	[ "$1" != rival ] || { echo nan; return; }
+	client "$1" a -s queue | awk '/rsqueue/ { r = 1 } r && /not enough space/ { print $NF; exit }'
+}
+
+joined()         # WHO
+{
+	last_held=$(held "$1")
+	[ "${last_held:-0}" = "$flows" ]
+}
+
+join_run()       # WHO TRANSPORT clean|loss10|loss30|slow: b comes back without anything
+{
+	local who=$1 transport=$2 kind=$3 t0 t1 s0 r0 a0
+	nodes "$who" "$transport"
+	in_ns a "$build/bench/flowgen" create "$flows" >/dev/null
+	stable=0 last_held=
+	await 30 settled "$who"
+	kill -9 $pid_b
+	wait $pid_b 2>/dev/null
+	rm -f "$tmp"/b.lock "$tmp"/b.sock
+	case $kind in
+	loss*) count_and_lose "${kind#loss}" ;;
+	*) count_and_lose 0 ;;
+	esac
+	[ "$kind" != slow ] || slow_port
+	s0=$(sent_bytes) r0=$(resets "$who") a0=$(cpu_us $pid_a)
+	t0=$(date +%s%N)
+	start "$who" b
+	[ "$who" != rival ] || client "$who" b -n
+	await $join_limit joined "$who"
+	t1=$(date +%s%N)
+	note "$transport" "$who" "join_${kind}_complete_percent" "$(awk "BEGIN { print ${last_held:-0} * 100 / $flows }")"
+	note "$transport" "$who" "join_${kind}_s" "$(awk "BEGIN { print ($t1 - $t0) / 1e9 }")"
+	note "$transport" "$who" "join_${kind}_mb" "$(awk "BEGIN { print ($(sent_bytes) - $s0) / 1e6 }")"
+	note "$transport" "$who" "join_${kind}_cpu_sender_us" "$(awk "BEGIN { print ($(cpu_us $pid_a) - $a0) / $flows }")"
+	note "$transport" "$who" "join_${kind}_resets" "$(awk "BEGIN { print $(resets "$who") - $r0 }")"
+	down
+}
+
+run_of()         # WHO TRANSPORT: all that was asked for
+{
+	local kind
+	[[ $what != *flows* ]] || flow_run "$1" "$2" paced --pace 20000
+	[[ $what != *ticks* ]] || flow_run "$1" "$2" ticks --pace 20000 --tick 20
+	[[ $what != *burst* ]] || flow_run "$1" "$2" burst
+	[[ $what != *bulk* ]] || bulk_run "$1" "$2"
+	[[ $what != *lag* ]] || lag_run "$1" "$2"
+	[[ $what == *join* ]] || return 0
+	for kind in clean loss10 loss30 slow; do
+		# corosync has its own way with loss, tests/functional/cpg.sh has that
+		[ "$2" != cpg ] || [ $kind = clean ] || continue
+		join_run "$1" "$2" $kind
+	done
+}
+
 for transport in $transports; do
 	for run in $(seq "$runs"); do
-		for who in ours rival; do
-			[ "$who" = ours ] || [ "$transport" != cpg ] || continue
+		for who in $whose; do
+			[ "$who" != rival ] || [ "$transport" != cpg ] || continue
 			echo "run $run of $runs, $transport, $who" >&2
-			flow_run $who "$transport" paced --pace 20000
-			flow_run $who "$transport" burst
-			bulk_run $who "$transport"
-			lag_run $who "$transport"
+			run_of "$who" "$transport"
 		done
 	done
 done
