@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/conntrack/conntrack.h"
-#include "core/kernel/stats.h"
+#include "core/kernel/table.h"
 
 #define EVENTS_SYSCTL "net.netfilter.nf_conntrack_events"
 #define EVENTS_FILE "/proc/sys/net/netfilter/nf_conntrack_events"

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "core/kernel/table.h"
 
 int cmd_count(struct cmdline *cl)
 {

@@ -255,13 +255,16 @@ void report_at(const struct place *at, const char *fmt, ...)
 void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 void die_at(const struct place *at, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), noreturn));
+/* N flow entries have been WHAT. */
+void report_count(uint64_t n, const char *what);
+
+/* -- failure.c -- */
+
 /* `Operation failed: ...` with the text scripts know for this command and errno, and
  * advice. Returns EXIT_OTHER. */
 int report_failure(const struct command *command, int err);
 /* The same of a line of a file, without advice. */
 int report_failure_at(const struct place *at, const struct command *command, int err);
-/* N flow entries have been WHAT. */
-void report_count(uint64_t n, const char *what);
 
 /* -- advice.c: a line about where a failure may come from -- */
 

@@ -3,7 +3,7 @@
 #ifndef CONNTRACK_RESYNC_H
 #define CONNTRACK_RESYNC_H
 
-#include "cli/conntrack/mirror.h"
+#include "cli/conntrack/snapshot.h"
 
 struct resync;
 /* Read the table as it is. Events of src that come meanwhile go to fn, as do events

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernel/dump.h"
+#include "core/kernel/table.h"
 
 #include "cli/conntrackd/daemon.h"
 

@@ -11,8 +11,8 @@
 
 #include <ctsync/log.h>
 
-#include "core/kernel/dump.h"
-#include "core/runtime/log.h"
+#include "core/kernel/table.h"
+#include "core/log/log.h"
 
 #include "cli/conntrackd/daemon.h"
 

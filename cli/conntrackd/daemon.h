@@ -5,7 +5,7 @@
 
 #include "core/kernel/writer.h"
 #include "core/pipeline/pipeline.h"
-#include "core/runtime/conf.h"
+#include "core/config/conf.h"
 #include "core/runtime/control.h"
 #include "core/runtime/links.h"
 #include "core/runtime/loop.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/runtime/log.h"
+#include "core/log/log.h"
 
 #include "cli/conntrackd/daemon.h"
 

@@ -40,9 +40,4 @@ int cts_dump_run(struct cts_dump *dump, cts_batch_fn fn, void *ctx);
 /* Entries that could not be decoded. */
 uint64_t cts_dump_malformed(const struct cts_dump *dump);
 
-/* Number of entries in the kernel's table, or -1 and errno. */
-int64_t cts_table_count(void);
-/* nf_conntrack_max of this namespace, or -1. */
-int64_t cts_table_max(void);
-
 #endif

@@ -10,6 +10,8 @@
 
 #include "core/kernel/nl.h"
 
+#define ASK_BUFFER 8192u
+
 struct mnl_socket *cts_nl_open(void)
 {
 	struct mnl_socket *nl;
@@ -40,6 +42,33 @@ struct nlmsghdr *cts_nl_request(void *buf, uint16_t type, uint16_t flags, uint8_
 	nfg->version = NFNETLINK_V0;
 	nfg->res_id = 0;
 	return nlh;
+}
+
+int cts_nl_ask(uint16_t type, uint16_t flags, mnl_cb_t cb, void *ctx)
+{
+	uint8_t buf[ASK_BUFFER] __attribute__((aligned(8)));
+	struct mnl_socket *nl = cts_nl_open();
+	unsigned int portid;
+	ssize_t len;
+	int ret = -1, saved;
+
+	if (!nl)
+		return -1;
+	portid = mnl_socket_get_portid(nl);
+	struct nlmsghdr *nlh = cts_nl_request(buf, type, flags, AF_UNSPEC, 1);
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		goto out;
+	do {
+		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (len < 0)
+			goto out;
+		ret = mnl_cb_run(buf, (size_t)len, 1, portid, cb, ctx);
+	} while (ret > MNL_CB_STOP);
+out:
+	saved = errno;
+	mnl_socket_close(nl);
+	errno = saved;
+	return ret < 0 ? -1 : 0;
 }
 
 static size_t granted_rcvbuf(int fd)

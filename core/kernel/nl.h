@@ -31,6 +31,10 @@ struct mnl_socket *cts_nl_open(void);
 struct nlmsghdr *cts_nl_request(void *buf, uint16_t type, uint16_t flags, uint8_t family,
 				uint32_t seq);
 
+/* One request without attributes on a socket of its own, the answers to cb. 0, or -1
+ * and errno. */
+int cts_nl_ask(uint16_t type, uint16_t flags, mnl_cb_t cb, void *ctx);
+
 /*
  * Let the receive queue take `bytes` of real memory (the kernel doubles what
  * setsockopt gives). It is a ceiling, not an allocation. Without CAP_NET_ADMIN

@@ -4,124 +4,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kernel/dump.h"
 #include "core/kernel/nl.h"
 #include "core/kernel/stats.h"
-
-#define STATS_BUFFER 8192u
-
-/* One request without attributes, answers to cb. 0, or -1 and errno. */
-static int stats_ask(uint16_t type, uint16_t flags, mnl_cb_t cb, void *ctx)
-{
-	uint8_t buf[STATS_BUFFER] __attribute__((aligned(8)));
-	struct mnl_socket *nl = cts_nl_open();
-	unsigned int portid;
-	ssize_t len;
-	int ret = -1, saved;
-
-	if (!nl)
-		return -1;
-	portid = mnl_socket_get_portid(nl);
-	struct nlmsghdr *nlh = cts_nl_request(buf, type, flags, AF_UNSPEC, 1);
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		goto out;
-	do {
-		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (len < 0)
-			goto out;
-		ret = mnl_cb_run(buf, (size_t)len, 1, portid, cb, ctx);
-	} while (ret > MNL_CB_STOP);
-out:
-	saved = errno;
-	mnl_socket_close(nl);
-	errno = saved;
-	return ret < 0 ? -1 : 0;
-}
-
-/* -- table size and limit -- */
-
-struct global {
-	uint16_t attr;
-	int64_t value;
-};
-
-static int global_attr(const struct nlattr *attr, void *ctx)
-{
-	struct global *g = ctx;
-
-	if (mnl_attr_get_type(attr) == g->attr && mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
-		g->value = ntohl(mnl_attr_get_u32(attr));
-	return MNL_CB_OK;
-}
-
-static int global_message(const struct nlmsghdr *nlh, void *ctx)
-{
-	return mnl_attr_parse(nlh, sizeof(struct nfgenmsg), global_attr, ctx);
-}
-
-static int64_t proc_number(const char *path)
-{
-	char line[32];
-	FILE *fp = fopen(path, "re");
-	char *end;
-	int64_t v;
-
-	if (!fp)
-		return -1;
-	if (!fgets(line, sizeof(line), fp)) {
-		fclose(fp);
-		errno = EIO;
-		return -1;
-	}
-	fclose(fp);
-	errno = 0;
-	v = strtoll(line, &end, 10);
-	if (errno || end == line) {
-		errno = EIO;
-		return -1;
-	}
-	return v;
-}
-
-static int64_t global_number(uint16_t attr, const char *proc)
-{
-	struct global g = { .attr = attr, .value = -1 };
-
-	/* The answer has NLM_F_ACK's meaning: one message, then the acknowledgement. */
-	if (stats_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK,
-		      global_message, &g) == 0 && g.value >= 0)
-		return g.value;
-	return proc_number(proc);
-}
-
-int64_t cts_table_count(void)
-{
-	return global_number(CTA_STATS_GLOBAL_ENTRIES,
-			     "/proc/sys/net/netfilter/nf_conntrack_count");
-}
-
-int64_t cts_table_max(void)
-{
-	return global_number(CTA_STATS_GLOBAL_MAX_ENTRIES,
-			     "/proc/sys/net/netfilter/nf_conntrack_max");
-}
-
-const char *cts_table_lacks(void)
-{
-	if (stats_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK,
-		      NULL, NULL) == 0)
-		return NULL;
-	if (errno == EPROTONOSUPPORT)
-		return "nfnetlink";
-	/* nfnetlink says this of a subsystem that it does not know. */
-	return errno == EINVAL ? "nf_conntrack_netlink" : NULL;
-}
 
 /* -- per CPU -- */
 
@@ -244,7 +133,7 @@ int cts_stats_cpu(bool expect, void (*row)(void *ctx, const struct cts_cpu_stats
 	uint16_t type = expect ? cts_nl_msg(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET_STATS_CPU)
 			       : cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS_CPU);
 
-	if (stats_ask(type, NLM_F_DUMP, cpu_message, &r) == 0)
+	if (cts_nl_ask(type, NLM_F_DUMP, cpu_message, &r) == 0)
 		return 0;
 	return expect ? -1 : cpu_from_proc(&r);
 }

@@ -24,8 +24,4 @@ struct cts_cpu_stats {
  */
 int cts_stats_cpu(bool expect, void (*row)(void *ctx, const struct cts_cpu_stats *st), void *ctx);
 
-/* The module without which the kernel has no table to ask about; NULL: nothing is
- * missing, or nobody with our rights can tell. */
-const char *cts_table_lacks(void);
-
 #endif

@@ -10,14 +10,6 @@
 
 #include "core/plugin/options.h"
 
-const struct cts_option *cts_option_find(const struct cts_option *table, const char *name)
-{
-	for (; table && table->name; table++)
-		if (strcmp(table->name, name) == 0)
-			return table;
-	return NULL;
-}
-
 static size_t table_rows(const struct cts_option *table)
 {
 	size_t n = 0;
@@ -216,6 +208,17 @@ static void take_setting(struct parse *ps, const config_setting_t *s)
 }
 
 /* -- both -- */
+
+void cts_options_free(struct cts_options *opt)
+{
+	if (!opt)
+		return;
+	for (size_t i = 0; i < opt->n; i++)
+		cts_option_value_fini(&opt->values[i]);
+	free(opt->subject);
+	free(opt->file);
+	free(opt);
+}
 
 static struct cts_options *options_alloc(const struct cts_option *table, const char *subject,
 					 const char *file)

@@ -14,6 +14,14 @@
 
 #include "core/plugin/option_value.h"
 
+const struct cts_option *cts_option_find(const struct cts_option *table, const char *name)
+{
+	for (; table && table->name; table++)
+		if (strcmp(table->name, name) == 0)
+			return table;
+	return NULL;
+}
+
 bool cts_option_word_in(const char *list, const char *word, size_t len)
 {
 	while (list && *list) {

@@ -5,23 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <ctsync/log.h>
 
 #include "core/plugin/option_value.h"
 #include "core/plugin/options.h"
-
-void cts_options_free(struct cts_options *opt)
-{
-	if (!opt)
-		return;
-	for (size_t i = 0; i < opt->n; i++)
-		cts_option_value_fini(&opt->values[i]);
-	free(opt->subject);
-	free(opt->file);
-	free(opt);
-}
 
 static const struct option_value *options_get(const struct cts_options *opt, const char *name,
 					      unsigned int type)

@@ -13,7 +13,7 @@
 
 #include <ctsync/transport.h>
 
-#include "core/runtime/conf.h"
+#include "core/config/conf.h"
 
 struct cts_links_ops {
 	/* As they came, from any link; lent. */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/plugin/loader.h"
-#include "core/runtime/conf.h"
+#include "core/config/conf.h"
 
 static void roff(const char *text)
 {

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/kernel/dump.h"
+#include "core/kernel/table.h"
 #include "core/kernel/writer.h"
 
 #define PATIENCE_MS 5000

@@ -15,7 +15,7 @@
 
 #include <linux/netfilter/nf_conntrack_common.h>
 
-#include "cli/conntrack/mirror.h"
+#include "cli/conntrack/snapshot.h"
 
 struct fixture {
 	struct mirror *mirror;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "core/runtime/conf.h"
+#include "core/config/conf.h"
 
 static char dir[] = "/tmp/ctsync-conf-XXXXXX";
 static char main_file[64];

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/kernel/dump.h"
+#include "core/kernel/table.h"
 #include "core/kernel/stats.h"
 #include "core/kernel/writer.h"
 #include "tests/unit/kernel_net.h"

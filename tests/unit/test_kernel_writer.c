@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/kernel/dump.h"
+#include "core/kernel/table.h"
 #include "tests/unit/kernel_net.h"
 #include "tests/unit/kernel_write.h"
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "core/runtime/log.h"
+#include "core/log/log.h"
 #include "core/runtime/loop.h"
 
 struct fixture {

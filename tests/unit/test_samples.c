@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "core/runtime/conf.h"
+#include "core/config/conf.h"
 
 /* For LeakSanitizer: libconfig 1.5 forgets a string that a syntax error cuts off. */
 const char *__lsan_default_suppressions(void);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "cli/conntrack/mirror.h"
+#include "cli/conntrack/snapshot.h"
 #include "core/sync/cache.h"
 
 #define SHOW_MAX 64u

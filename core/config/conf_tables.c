@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "core/runtime/conf.h"
+#include "core/config/conf.h"
 
 /* It goes into log lines and messages, and its hash is the node's id. */
 static int check_name(const char *value, char *why, size_t size)

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/runtime/conf.h"
-#include "core/runtime/conf_scan.h"
+#include "core/config/conf.h"
+#include "core/config/conf_scan.h"
 
 struct load {
 	struct cts_config *c;

@@ -18,7 +18,7 @@
 #include <systemd/sd-journal.h>
 #endif
 
-#include "core/runtime/log.h"
+#include "core/log/log.h"
 
 #define LOG_TEXT_MAX 1024u
 #define LOG_SLOTS 64u

@@ -4,8 +4,8 @@
  * but for what runs on by itself. Events change it; a dump that is held against it
  * tells what the reader was not told. No socket inside.
  */
-#ifndef CONNTRACK_MIRROR_H
-#define CONNTRACK_MIRROR_H
+#ifndef CONNTRACK_SNAPSHOT_H
+#define CONNTRACK_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stdint.h>

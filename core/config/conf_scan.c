@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/runtime/conf.h"
-#include "core/runtime/conf_scan.h"
+#include "core/config/conf.h"
+#include "core/config/conf_scan.h"
 
 #define SCAN_DEPTH_MAX 10u   /* libconfig's own limit of nested @include */
 
