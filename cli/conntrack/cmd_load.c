@@ -14,6 +14,7 @@
 #include "cli/conntrack/entry.h"
 #include "cli/conntrack/gather.h"
 #include "cli/conntrack/lines.h"
+#include "core/kernel/table.h"
 
 struct load {
 	const char *file;            /* what messages call it */
@@ -91,7 +92,7 @@ static int load_gather(struct load *ld, const struct cmdline *cl)
 
 static int load_flush(struct load *ld, const struct cmdline *cl)
 {
-	if (cts_writer_flush_table(ld->writer, cl->family) < 0)
+	if (cts_writer_flush(ld->writer) < 0 || cts_table_flush(cl->family) < 0)
 		return -1;
 	report("connection tracking table has been emptied.");
 	return 0;

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/kernel/dump.h"
 #include "core/kernel/nl.h"
 #include "core/kernel/table.h"
+#include "core/kernel/writer.h"
 
 struct global {
 	uint16_t attr;
@@ -87,4 +89,57 @@ const char *cts_table_lacks(void)
 		return "nfnetlink";
 	/* nfnetlink says this of a subsystem that it does not know. */
 	return errno == EINVAL ? "nf_conntrack_netlink" : NULL;
+}
+
+struct family_flush {
+	struct cts_writer *writer;   /* owned */
+	int err;
+};
+
+static void family_batch(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	struct family_flush *ff = ctx;
+
+	for (size_t i = 0; i < n && !ff->err; i++)
+		if (cts_writer_add(ff->writer, CTS_OP_DELETE, ev[i]->flow, 0) < 0)
+			ff->err = errno;
+}
+
+/* The whole dump, each entry into a delete. 0, or errno. */
+static int family_run(struct family_flush *ff, int family)
+{
+	const struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK, .family = family };
+	struct cts_dump *dump = cts_dump_open(&conf);
+	int err = 0;
+
+	if (!dump)
+		return errno;
+	if (cts_dump_run(dump, family_batch, ff) < 0)
+		err = errno;
+	cts_dump_close(dump);
+	if (cts_writer_flush(ff->writer) < 0)
+		return errno;
+	return ff->err ? ff->err : err;
+}
+
+static int flush_family(int family)
+{
+	const struct cts_writer_conf conf = { 0 };
+	struct family_flush ff = { .writer = cts_writer_open(&conf) };
+	int err;
+
+	if (!ff.writer)
+		return -1;
+	err = family_run(&ff, family);
+	cts_writer_close(ff.writer);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int cts_table_flush(int family)
+{
+	if (family != AF_UNSPEC)
+		return flush_family(family);
+	return cts_nl_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE), NLM_F_ACK, NULL,
+			  NULL);
 }

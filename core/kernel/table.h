@@ -14,4 +14,9 @@ int64_t cts_table_max(void);
  * missing, or nobody with our rights can tell. */
 const char *cts_table_lacks(void);
 
+/* Empty it; family AF_UNSPEC: all, one message; else entry by entry, because older
+ * kernels ignore the family. Operations that wait in a writer are its caller's to
+ * flush before. 0, or -1 and errno. */
+int cts_table_flush(int family);
+
 #endif

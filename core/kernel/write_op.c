@@ -69,7 +69,7 @@ int write_op_init(struct write_op *op, enum cts_write_op what, const struct cts_
 	op_copy_flow(op, flow);
 	op->op = (uint8_t)what;
 	op->repeats = 0;
-	op->recreated = op->looked = op->quiet = false;
+	op->recreated = op->looked = false;
 	op->left_out = 0;
 	if (what == CTS_OP_RESTORE || what == CTS_OP_REFRESH)
 		return restore_prepare(op, rules);

@@ -37,7 +37,6 @@ struct write_op {
 	bool answered;                   /* a reply came; without one, and no loss: success */
 	bool recreated;                  /* restore: create was tried again after EEXIST */
 	bool looked;                     /* restore: the kernel's entry was looked at */
-	bool quiet;                      /* not the caller's: no done() */
 	uint64_t left_out;               /* CTS_FLOW_BIT()s the kernel refused */
 	int err;                         /* errno of the last answer */
 	uint32_t labels[WRITE_LABEL_WORDS];
@@ -66,7 +65,7 @@ struct restore_rules {
 };
 
 /* Copy flow, variable parts too, and set the first step. 0, or -1 and EINVAL. The
- * caller gives cookie, hash and quiet. */
+ * caller gives cookie and hash. */
 int write_op_init(struct write_op *op, enum cts_write_op what, const struct cts_flow *flow,
 		  const struct restore_rules *rules);
 /* After op itself was copied: point at the copy's variable parts. */

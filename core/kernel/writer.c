@@ -15,7 +15,6 @@
 #include <ctsync/log.h>
 
 #include "core/flow/codec.h"
-#include "core/kernel/dump.h"
 #include "core/kernel/nl.h"
 #include "core/kernel/write_op.h"
 
@@ -351,7 +350,7 @@ static void writer_report(struct cts_writer *w, const struct write_op *op,
 			  enum cts_write_class cls)
 {
 	w->counters[cls]++;
-	if (w->conf.done && !op->quiet)
+	if (w->conf.done)
 		w->conf.done(w->conf.ctx, op->cookie, cls, op->err);
 }
 
@@ -473,7 +472,7 @@ static bool writer_conflicts(const struct cts_writer *w, uint64_t hash,
 }
 
 static int writer_add(struct cts_writer *w, enum cts_write_op what, const struct cts_flow *flow,
-		      uint64_t cookie, bool quiet)
+		      uint64_t cookie)
 {
 	uint64_t hash = write_op_hash(flow);
 	struct write_op *op;
@@ -485,7 +484,6 @@ static int writer_add(struct cts_writer *w, enum cts_write_op what, const struct
 		return -1;
 	op->cookie = cookie;
 	op->hash = hash;
-	op->quiet = quiet;
 	if (writer_encode(w, op) < 0)
 		return -1;
 	writer_mark_seen(w, op);
@@ -509,65 +507,7 @@ int cts_writer_add(struct cts_writer *w, enum cts_write_op op, const struct cts_
 		errno = EINVAL;
 		return -1;
 	}
-	return writer_add(w, op, flow, cookie, false);
+	return writer_add(w, op, flow, cookie);
 }
 
 /* -- the whole table -- */
-
-static int flush_all(struct cts_writer *w)
-{
-	uint8_t buf[MNL_ALIGN(sizeof(struct nlmsghdr)) + MNL_ALIGN(sizeof(struct nfgenmsg))];
-	uint8_t reply[1024] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh;
-	ssize_t len;
-	int ret;
-
-	nlh = cts_nl_request(buf, cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE), NLM_F_ACK,
-			     AF_UNSPEC, w->seq++);
-	if (mnl_socket_sendto(w->nl, nlh, nlh->nlmsg_len) < 0)
-		return -1;
-	len = mnl_socket_recvfrom(w->nl, reply, sizeof(reply));
-	if (len < 0)
-		return -1;
-	ret = mnl_cb_run(reply, (size_t)len, nlh->nlmsg_seq, cts_writer_portid(w), NULL, NULL);
-	return ret < 0 ? -1 : 0;
-}
-
-struct family_flush {
-	struct cts_writer *w;
-	int err;
-};
-
-static void family_batch(void *ctx, const struct cts_event *const *ev, size_t n)
-{
-	struct family_flush *ff = ctx;
-
-	for (size_t i = 0; i < n && !ff->err; i++)
-		if (writer_add(ff->w, CTS_OP_DELETE, ev[i]->flow, 0, true) < 0)
-			ff->err = errno;
-}
-
-static int flush_family(struct cts_writer *w, int family)
-{
-	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK, .family = family };
-	struct family_flush ff = { .w = w };
-	struct cts_dump *dump = cts_dump_open(&conf);
-	int ret;
-
-	if (!dump)
-		return -1;
-	ret = cts_dump_run(dump, family_batch, &ff);
-	cts_dump_close(dump);
-	if (cts_writer_flush(w) < 0)
-		return -1;
-	if (ff.err)
-		errno = ff.err;
-	return ret < 0 || ff.err ? -1 : 0;
-}
-
-int cts_writer_flush_table(struct cts_writer *w, int family)
-{
-	if (cts_writer_flush(w) < 0)
-		return -1;
-	return family == AF_UNSPEC ? flush_all(w) : flush_family(w, family);
-}

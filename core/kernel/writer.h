@@ -67,9 +67,6 @@ int cts_writer_add(struct cts_writer *w, enum cts_write_op op, const struct cts_
 int cts_writer_flush(struct cts_writer *w);
 /* Operations that wait for flush(). */
 unsigned int cts_writer_pending(const struct cts_writer *w);
-/* Empty the kernel's table; family AF_UNSPEC: all, one message; else entry by
- * entry, because older kernels ignore the family. 0, or -1 and errno. */
-int cts_writer_flush_table(struct cts_writer *w, int family);
 /* Counters by class since open(). */
 const uint64_t *cts_writer_counters(const struct cts_writer *w);
 const char *cts_write_class_name(enum cts_write_class cls);

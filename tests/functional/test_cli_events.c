@@ -28,6 +28,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netlink.h>
 
+#include "core/kernel/table.h"
 #include "core/kernel/writer.h"
 
 #define BURST 200000
@@ -153,7 +154,7 @@ static void burst(void)
 	struct cts_writer *w = cts_writer_open(&conf);
 
 	assert_non_null(w);
-	assert_int_equal(cts_writer_flush_table(w, AF_UNSPEC), 0);
+	assert_int_equal(cts_table_flush(AF_UNSPEC), 0);
 	for (uint32_t i = 0; i < BURST; i++) {
 		struct cts_flow f = {
 			.orig = { .family = AF_INET, .proto = IPPROTO_TCP,

@@ -310,7 +310,7 @@ static void write_b(enum cts_write_op op)
 	enter('b');
 	w = cts_writer_open(&conf);
 	assert_non_null(w);
-	assert_int_equal(cts_writer_flush_table(w, AF_UNSPEC), 0);
+	assert_int_equal(cts_table_flush(AF_UNSPEC), 0);
 	for (size_t i = 0; i < n_flows; i++) {
 		struct cts_flow f = flows[i];
 
