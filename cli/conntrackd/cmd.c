@@ -61,7 +61,7 @@ void cmd_resync_kernel(void *ctx, struct cts_request *r, int argc, char **argv)
 	struct daemon *d = ctx;
 
 	if (!expectations_only(argc, argv))
-		reader_reconcile(d->reader);
+		cts_node_reader_reconcile(d->reader);
 	cts_request_finish(r, 0, NULL);
 }
 
@@ -76,11 +76,11 @@ void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
 		cts_request_finish(r, 0, NULL);
 		return;
 	}
-	if (takeover_busy(d->takeover)) {
+	if (cts_node_takeover_busy(d->takeover)) {
 		cts_request_finish(r, 1, "flush: a commit is still in progress\n");
 		return;
 	}
-	takeover_cancel_purge(d->takeover);
+	cts_node_takeover_cancel_purge(d->takeover);
 	if (internal)
 		cts_engine_flush_internal(d->engine, now);
 	if (external)

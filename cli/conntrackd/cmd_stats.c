@@ -247,9 +247,9 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 {
 	uint64_t up = (cts_loop_now_ns(d->loop) - d->started_ns) / 1000000000u;
 	struct cts_control_stats c;
-	struct reader_stats rd;
+	struct cts_node_reader_stats rd;
 
-	reader_get_stats(d->reader, &rd);
+	cts_node_reader_get_stats(d->reader, &rd);
 	cts_control_get_stats(d->control, &c);
 	cts_request_printf(r, "daemon uptime: ");
 	if (up >= 86400)
@@ -272,7 +272,7 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   (ull)rd.events.received, (ull)d->filtered, (ull)rd.events.unknown,
 			   (ull)(rd.events.malformed + rd.events.truncated),
 			   (ull)rd.malformed_dump, (ull)rd.losses,
-			   d->takeover ? (ull)takeover_kernel_flushes(d->takeover) : 0ull,
+			   d->takeover ? (ull)cts_node_takeover_kernel_flushes(d->takeover) : 0ull,
 			   (ull)rd.reconciliations, rd.buffer_size, (ull)rd.lost);
 	cts_request_printf(r,
 			   "runtime stats:\n"

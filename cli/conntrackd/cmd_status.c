@@ -16,7 +16,7 @@ struct status {
 	struct cts_node_info node[CTS_NODES_MAX + 1];
 	size_t n;
 	size_t peers, in_sync, missing;   /* missing: listed in sync.nodes, never heard */
-	struct reader_stats reader;
+	struct cts_node_reader_stats reader;
 	const char *role, *state;
 	const char *why_not;              /* this node should not take over; NULL: it may */
 	int code;
@@ -81,7 +81,7 @@ static const char *why_not_eligible(const struct daemon *d, const struct status 
 static void collect(struct daemon *d, struct status *st)
 {
 	memset(st, 0, sizeof(*st));
-	reader_get_stats(d->reader, &st->reader);
+	cts_node_reader_get_stats(d->reader, &st->reader);
 	if (!d->engine) {
 		st->role = "statistics";
 		st->why_not = "no sync group is configured";
@@ -97,7 +97,7 @@ static void collect(struct daemon *d, struct status *st)
 	}
 	st->missing = count_missing(d, st);
 	collect_links(d, st);
-	st->role = takeover_role(d->takeover);
+	st->role = cts_node_takeover_role(d->takeover);
 	st->why_not = why_not_eligible(d, st);
 	if (!st->peers || !st->in_sync || !st->reader.ready || !st->link_up)
 		st->code = 2;

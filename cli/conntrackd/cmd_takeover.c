@@ -17,14 +17,14 @@ struct job {
 	struct cts_request *r;         /* lent; NULL: the client has gone */
 	struct cts_timer *deadline;    /* owned; promote only */
 	bool promote, finished;
-	struct takeover_result result;
+	struct cts_node_takeover_result result;
 };
 
 static void job_ended(void *state)
 {
 	struct job *j = state;
 
-	takeover_forget(j->d->takeover, j);
+	cts_node_takeover_forget(j->d->takeover, j);
 	cts_timer_destroy(j->deadline);
 	free(j);
 }
@@ -48,19 +48,19 @@ static struct job *job_begin(struct daemon *d, struct cts_request *r)
 	return j;
 }
 
-static uint64_t not_restored(const struct takeover_result *res)
+static uint64_t not_restored(const struct cts_node_takeover_result *res)
 {
 	return res->by_class[CTS_WRITE_COLLISION] + res->by_class[CTS_WRITE_REVERSED] +
 	       res->by_class[CTS_WRITE_TABLE_FULL] + res->by_class[CTS_WRITE_FAILED];
 }
 
-static uint64_t restored(const struct takeover_result *res)
+static uint64_t restored(const struct cts_node_takeover_result *res)
 {
 	return res->by_class[CTS_WRITE_CREATED] + res->by_class[CTS_WRITE_NO_MASTER] +
 	       res->by_class[CTS_WRITE_NO_HELPER] + res->by_class[CTS_WRITE_NO_STATUS];
 }
 
-static void describe(const struct takeover_result *res, char *buf, size_t size)
+static void describe(const struct cts_node_takeover_result *res, char *buf, size_t size)
 {
 	snprintf(buf, size,
 		 "%" PRIu64 " committed, %" PRIu64 " already there, %" PRIu64 " collisions, %" PRIu64
@@ -74,7 +74,7 @@ static void describe(const struct takeover_result *res, char *buf, size_t size)
 
 /* -- commit and promote -- */
 
-static void commit_done(void *ctx, const struct takeover_result *res)
+static void commit_done(void *ctx, const struct cts_node_takeover_result *res)
 {
 	struct job *j = ctx;
 	char text[256];
@@ -82,7 +82,7 @@ static void commit_done(void *ctx, const struct takeover_result *res)
 	describe(res, text, sizeof(text));
 	cts_info("%s: %s", j->promote ? "promote" : "commit", text);
 	if (j->promote) {
-		takeover_set_role(j->d->takeover, true);
+		cts_node_takeover_set_role(j->d->takeover, true);
 		cts_request_printf(j->r, "%s\n", text);
 	}
 	cts_request_finish(j->r, j->promote && (not_restored(res) || res->full),
@@ -93,8 +93,8 @@ static void commit_done(void *ctx, const struct takeover_result *res)
 
 static void commit_begin(struct job *j)
 {
-	takeover_cancel_purge(j->d->takeover);
-	if (takeover_commit(j->d->takeover, commit_done, j) < 0)
+	cts_node_takeover_cancel_purge(j->d->takeover);
+	if (cts_node_takeover_commit(j->d->takeover, commit_done, j) < 0)
 		cts_request_finish(j->r, 1, "another commit or purge is still in progress\n");
 }
 
@@ -152,7 +152,7 @@ void cmd_promote(void *ctx, struct cts_request *r, int argc, char **argv)
 
 /* -- leaving -- */
 
-static void demote_done(void *ctx, const struct takeover_result *res)
+static void demote_done(void *ctx, const struct cts_node_takeover_result *res)
 {
 	struct job *j = ctx;
 	char text[128];
@@ -165,7 +165,7 @@ static void demote_done(void *ctx, const struct takeover_result *res)
 	cts_request_finish(j->r, 0, NULL);
 }
 
-static void purge_done(void *ctx, const struct takeover_result *res)
+static void purge_done(void *ctx, const struct cts_node_takeover_result *res)
 {
 	struct job *j = ctx;
 
@@ -180,8 +180,8 @@ static void purge_begin(struct daemon *d, struct cts_request *r, bool demote)
 
 	if (!j)
 		return;
-	if ((demote ? takeover_demote(d->takeover, demote_done, j)
-		    : takeover_purge(d->takeover, purge_done, j)) < 0)
+	if ((demote ? cts_node_takeover_demote(d->takeover, demote_done, j)
+		    : cts_node_takeover_purge(d->takeover, purge_done, j)) < 0)
 		cts_request_finish(r, 1, "a commit or purge is still in progress\n");
 }
 
@@ -211,6 +211,6 @@ void cmd_purge(void *ctx, struct cts_request *r, int argc, char **argv)
 	struct daemon *d = ctx;
 
 	if (d->engine)
-		takeover_plan_purge(d->takeover);
+		cts_node_takeover_plan_purge(d->takeover);
 	cts_request_finish(r, 0, NULL);
 }

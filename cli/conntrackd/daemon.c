@@ -88,7 +88,7 @@ static void engine_applied(void *ctx, uint32_t node, const struct cts_applied *l
 {
 	struct daemon *d = ctx;
 
-	takeover_applied(d->takeover, node, list, n);
+	cts_node_takeover_applied(d->takeover, node, list, n);
 }
 
 static const char *node_name(struct daemon *d, uint32_t node, struct cts_node_info *info)
@@ -176,14 +176,14 @@ static void mirror_get(void *ctx, const struct cts_flow *key)
 {
 	struct daemon *d = ctx;
 
-	reader_get(d->reader, key);
+	cts_node_reader_get(d->reader, key);
 }
 
 static bool mirror_foreign(void *ctx, const uint8_t *key, size_t key_len)
 {
 	struct daemon *d = ctx;
 
-	return takeover_foreign(d->takeover, key, key_len);
+	return cts_node_takeover_foreign(d->takeover, key, key_len);
 }
 
 static const struct cts_mirror_ops mirror_ops = { .get = mirror_get, .foreign = mirror_foreign };
@@ -233,10 +233,10 @@ static void run_engine(struct daemon *d)
 static bool daemon_turn(void *ctx)
 {
 	struct daemon *d = ctx;
-	bool more = reader_turn(d->reader);
+	bool more = cts_node_reader_turn(d->reader);
 
 	if (d->engine) {
-		more |= takeover_step(d->takeover);
+		more |= cts_node_takeover_step(d->takeover);
 		run_engine(d);
 	}
 	cts_pipeline_flush(d->pipeline);
@@ -280,7 +280,7 @@ static int create_links(struct daemon *d)
 				    dead_after / 2, &links_ops, d);
 	if (!d->links)
 		return -1;
-	d->own_flows.n = cts_links_own_flows(d->links, d->own_flows.pattern, OWN_FLOWS_MAX);
+	d->own_flows.n = cts_links_own_flows(d->links, d->own_flows.pattern, CTS_NODE_OWN_FLOWS_MAX);
 	return 0;
 }
 
@@ -325,13 +325,13 @@ static void takeover_hush(void *ctx, bool on)
 	struct daemon *d = ctx;
 
 	if (!d->n_outputs)
-		reader_hush(d->reader, on);
+		cts_node_reader_hush(d->reader, on);
 }
 
 static int create_takeover(struct daemon *d)
 {
 	const struct cts_options *sync = d->conf->sync;
-	const struct takeover_conf conf = {
+	const struct cts_node_takeover_conf conf = {
 		.loop = d->loop,
 		.engine = d->engine,
 		.inject = !cts_options_bool(sync, "external_cache"),
@@ -344,7 +344,7 @@ static int create_takeover(struct daemon *d)
 		.hush = takeover_hush,
 	};
 
-	d->takeover = takeover_create(&conf);
+	d->takeover = cts_node_takeover_create(&conf);
 	return d->takeover ? 0 : -1;
 }
 
@@ -352,7 +352,7 @@ static int create_reader(struct daemon *d)
 {
 	const struct cts_options *k = d->conf->kernel;
 	uint32_t own[1];
-	struct reader_conf conf = {
+	struct cts_node_reader_conf conf = {
 		.loop = d->loop,
 		.pipeline = d->pipeline,
 		.push = d->n_filters ? d->push : NULL,
@@ -364,12 +364,12 @@ static int create_reader(struct daemon *d)
 	};
 
 	if (d->takeover)
-		own[conf.n_own_portids++] = takeover_portid(d->takeover);
-	d->reader = reader_create(&conf);
+		own[conf.n_own_portids++] = cts_node_takeover_portid(d->takeover);
+	d->reader = cts_node_reader_create(&conf);
 	if (!d->reader)
 		return -1;
 	if (d->mirror)
-		reader_set_mirror(d->reader, d->mirror, table_ready, d);
+		cts_node_reader_set_mirror(d->reader, d->mirror, table_ready, d);
 	return 0;
 }
 
@@ -386,7 +386,7 @@ static int create_pipeline(struct daemon *d)
 		.name = "sync", .origins = 1u << CTS_ORIGIN_KERNEL | 1u << CTS_ORIGIN_DUMP,
 		.ctx = d, .consume = sync_consume,
 	};
-	if (cts_pipeline_add_filter(d->pipeline, &own_flows_filter, &d->own_flows) < 0 ||
+	if (cts_pipeline_add_filter(d->pipeline, &cts_node_own_flows_filter, &d->own_flows) < 0 ||
 	    cts_pipeline_add_consumer(d->pipeline, &d->traffic) < 0 || instances_create(d) < 0)
 		return -1;
 	/* The last: it also looks at what filters refused. */
@@ -495,8 +495,8 @@ void daemon_destroy(struct daemon *d)
 	if (!d)
 		return;
 	cts_control_destroy(d->control);
-	reader_destroy(d->reader);
-	takeover_destroy(d->takeover);
+	cts_node_reader_destroy(d->reader);
+	cts_node_takeover_destroy(d->takeover);
 	cts_pipeline_destroy(d->pipeline);
 	instances_destroy(d);
 	cts_mirror_destroy(d->mirror);

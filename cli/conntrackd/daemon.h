@@ -14,9 +14,9 @@
 
 #include "cli/conntrackd/env.h"
 #include "cli/conntrackd/local_addrs.h"
-#include "cli/conntrackd/own_flows.h"
-#include "cli/conntrackd/reader.h"
-#include "cli/conntrackd/takeover.h"
+#include "core/node/own_flows.h"
+#include "core/node/reader.h"
+#include "core/node/takeover.h"
 
 /* A filter or output of the configuration. */
 struct instance {
@@ -34,8 +34,8 @@ struct daemon {
 	size_t n_filters, n_outputs;
 	struct local_addrs *local_addrs;   /* NULL: no filter asks for them */
 	struct cts_push *push;
-	struct own_flows own_flows;
-	struct reader *reader;
+	struct cts_node_own_flows own_flows;
+	struct cts_node_reader *reader;
 	struct cts_control *control;
 	struct cts_timer *watchdog;
 	int lock_fd;
@@ -45,7 +45,7 @@ struct daemon {
 	struct cts_mirror *mirror;
 	struct cts_links *links;
 	struct cts_timer *engine_timer;
-	struct takeover *takeover;
+	struct cts_node_takeover *takeover;
 	struct cts_consumer sync;
 
 	struct cts_consumer traffic;

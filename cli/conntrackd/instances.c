@@ -24,7 +24,7 @@ static void local_changed(void *ctx, const struct cts_tuple *list, size_t n)
 			ops->local_addresses(d->filters[i].priv, list, n);
 	}
 	if (d->reader)
-		reader_reconcile(d->reader);
+		cts_node_reader_reconcile(d->reader);
 }
 
 static int follow_local_addresses(struct daemon *d)

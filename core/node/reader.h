@@ -5,15 +5,15 @@
  * mirror asks for. Dumps are made at start, after each loss of events and from
  * time to time, so that they never cost more than 1 % of a core.
  */
-#ifndef CONNTRACKD_READER_H
-#define CONNTRACKD_READER_H
+#ifndef CTS_NODE_READER_H
+#define CTS_NODE_READER_H
 
 #include "core/kernel/events.h"
 #include "core/pipeline/pipeline.h"
 #include "core/runtime/loop.h"
 #include "core/sync/mirror.h"
 
-struct reader_conf {
+struct cts_node_reader_conf {
 	struct cts_loop *loop;           /* lent */
 	struct cts_pipeline *pipeline;   /* lent; gets all that is read */
 	const struct cts_push *push;     /* lent, or NULL */
@@ -25,28 +25,28 @@ struct reader_conf {
 	unsigned int reconcile_s;        /* 0: only at start and after a loss */
 };
 
-struct reader;
-struct reader *reader_create(const struct reader_conf *conf);   /* NULL: logged */
-void reader_destroy(struct reader *r);                          /* takes NULL */
+struct cts_node_reader;
+struct cts_node_reader *cts_node_reader_create(const struct cts_node_reader_conf *conf);   /* NULL: logged */
+void cts_node_reader_destroy(struct cts_node_reader *r);                          /* takes NULL */
 
 /* The mirror that dumps and gets are made for. Without one nothing is dumped. ready()
  * is called once, when the first dump is done. */
-void reader_set_mirror(struct reader *r, struct cts_mirror *m, void (*ready)(void *ctx),
+void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m, void (*ready)(void *ctx),
 		       void *ctx);
 /* An operation of the mirror: ask the kernel for one entry. ctx is the reader. */
-void reader_get(void *ctx, const struct cts_flow *key);
-uint32_t reader_portid(const struct reader *r);
+void cts_node_reader_get(void *ctx, const struct cts_flow *key);
+uint32_t cts_node_reader_portid(const struct cts_node_reader *r);
 
 /* One turn. true: more to do at once. */
-bool reader_turn(struct reader *r);
+bool cts_node_reader_turn(struct cts_node_reader *r);
 /* Compare with the kernel's table as soon as possible. */
-void reader_reconcile(struct reader *r);
+void cts_node_reader_reconcile(struct cts_node_reader *r);
 
 /* While a commit creates entries: do not hear of new flows, which is a third of the
  * kernel's work for each; what is missed comes with the dump that follows. */
-void reader_hush(struct reader *r, bool on);
+void cts_node_reader_hush(struct cts_node_reader *r, bool on);
 
-struct reader_stats {
+struct cts_node_reader_stats {
 	struct cts_events_stats events;
 	uint64_t lost;               /* events, exact */
 	uint64_t losses;             /* times that some were lost */
@@ -56,6 +56,6 @@ struct reader_stats {
 	bool dumping, ready;
 	uint64_t next_ms;            /* until the next reconciliation */
 };
-void reader_get_stats(struct reader *r, struct reader_stats *st);
+void cts_node_reader_get_stats(struct cts_node_reader *r, struct cts_node_reader_stats *st);
 
 #endif

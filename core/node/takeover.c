@@ -12,7 +12,7 @@
 
 #include "core/flow/pack.h"
 
-#include "cli/conntrackd/takeover.h"
+#include "core/node/takeover.h"
 
 #define STEP_ENTRIES 512u          /* kernel operations a step: 1 to 2 ms */
 #define STEP_LOOK 8192u            /* entries a step that need no operation */
@@ -42,8 +42,8 @@ struct walk {
 	uint32_t ref;
 };
 
-struct takeover {
-	struct takeover_conf conf;
+struct cts_node_takeover {
+	struct cts_node_takeover_conf conf;
 	struct cts_writer *writer;          /* owned */
 	struct cts_timer *purge_timer;      /* owned */
 	struct cts_timer *rearm_timer;      /* owned; inject only */
@@ -60,8 +60,8 @@ struct takeover {
 	unsigned int pass;                  /* commit: 0 masters, 1 related flows */
 	uint64_t begun_ns;
 	bool hushed;                        /* conf.hush(true) was called */
-	struct takeover_result result;
-	void (*done)(void *ctx, const struct takeover_result *res);
+	struct cts_node_takeover_result result;
+	void (*done)(void *ctx, const struct cts_node_takeover_result *res);
 	void *done_ctx;
 
 	/* injection */
@@ -82,7 +82,7 @@ static uint64_t cookie(uint64_t kind, size_t node, uint32_t ref)
 	return kind << 60 | (uint64_t)node << 32 | ref;
 }
 
-static uint64_t now_ns(const struct takeover *t)
+static uint64_t now_ns(const struct cts_node_takeover *t)
 {
 	return cts_loop_now_ns(t->conf.loop);
 }
@@ -107,7 +107,7 @@ static bool in_kernel(enum cts_write_class cls)
 
 static void written(void *ctx, uint64_t c, enum cts_write_class cls, int err)
 {
-	struct takeover *t = ctx;
+	struct cts_node_takeover *t = ctx;
 	uint64_t kind = c >> 60;
 	size_t node = c >> 32 & 0xfffffff;
 	uint32_t ref = (uint32_t)c;
@@ -125,14 +125,14 @@ static void written(void *ctx, uint64_t c, enum cts_write_class cls, int err)
 
 /* -- walking -- */
 
-static void walk_begin(struct takeover *t, struct walk *w)
+static void walk_begin(struct cts_node_takeover *t, struct walk *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->n = cts_engine_nodes(t->conf.engine, w->node, CTS_NODES_MAX + 1, now_ns(t));
 }
 
 /* The next replica; NULL: this was all. The entry is w->ref of node w->at. */
-static struct cts_cache *walk_next(struct takeover *t, struct walk *w)
+static struct cts_cache *walk_next(struct cts_node_takeover *t, struct walk *w)
 {
 	for (; w->at < w->n; w->at++, w->ref = 0) {
 		struct cts_cache *cache = w->node[w->at].self
@@ -145,7 +145,7 @@ static struct cts_cache *walk_next(struct takeover *t, struct walk *w)
 	return NULL;
 }
 
-static bool unpack(struct takeover *t, struct cts_cache *cache, uint32_t ref)
+static bool unpack(struct cts_node_takeover *t, struct cts_cache *cache, uint32_t ref)
 {
 	size_t len;
 	const uint8_t *data = cts_cache_data(cache, ref, &len);
@@ -155,7 +155,7 @@ static bool unpack(struct takeover *t, struct cts_cache *cache, uint32_t ref)
 
 /* An owner's silence about a flow means that it lives: its age counts only from
  * when the owner itself was last heard. */
-static void set_timeout(struct takeover *t, const struct cts_node_info *owner)
+static void set_timeout(struct cts_node_takeover *t, const struct cts_node_info *owner)
 {
 	struct cts_flow *f = &t->store.flow;
 	uint64_t now = now_ns(t);
@@ -181,7 +181,7 @@ static void set_timeout(struct takeover *t, const struct cts_node_info *owner)
 /* -- the job: commit or purge -- */
 
 /* After 1, 2, 4... seconds: whoever takes over may be about to. */
-static void purge_again(struct takeover *t)
+static void purge_again(struct cts_node_takeover *t)
 {
 	t->purge_wait_s = t->purge_wait_s ? t->purge_wait_s * 2 : 1;
 	if (t->purge_wait_s > t->purge_left_s)
@@ -190,9 +190,9 @@ static void purge_again(struct takeover *t)
 	cts_timer_arm_us(t->purge_timer, (uint64_t)t->purge_wait_s * 1000000u);
 }
 
-static void job_end(struct takeover *t)
+static void job_end(struct cts_node_takeover *t)
 {
-	void (*done)(void *ctx, const struct takeover_result *res) = t->done;
+	void (*done)(void *ctx, const struct cts_node_takeover_result *res) = t->done;
 
 	t->result.ns = clock_ns() - t->begun_ns;
 	if (t->hushed)
@@ -208,8 +208,8 @@ static void job_end(struct takeover *t)
 		done(t->done_ctx, &t->result);
 }
 
-static int job_begin(struct takeover *t, enum job_kind kind,
-		     void (*done)(void *ctx, const struct takeover_result *res), void *ctx)
+static int job_begin(struct cts_node_takeover *t, enum job_kind kind,
+		     void (*done)(void *ctx, const struct cts_node_takeover_result *res), void *ctx)
 {
 	if (t->kind != JOB_NONE) {
 		errno = EBUSY;
@@ -225,7 +225,7 @@ static int job_begin(struct takeover *t, enum job_kind kind,
 	return 0;
 }
 
-static uint64_t replicas(const struct takeover *t)
+static uint64_t replicas(const struct cts_node_takeover *t)
 {
 	uint64_t n = 0;
 
@@ -234,7 +234,7 @@ static uint64_t replicas(const struct takeover *t)
 	return n;
 }
 
-int takeover_commit(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
+int cts_node_takeover_commit(struct cts_node_takeover *t, void (*done)(void *ctx, const struct cts_node_takeover_result *res),
 		    void *ctx)
 {
 	if (job_begin(t, JOB_COMMIT, done, ctx) < 0)
@@ -245,7 +245,7 @@ int takeover_commit(struct takeover *t, void (*done)(void *ctx, const struct tak
 	return 0;
 }
 
-int takeover_purge(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
+int cts_node_takeover_purge(struct cts_node_takeover *t, void (*done)(void *ctx, const struct cts_node_takeover_result *res),
 		   void *ctx)
 {
 	if (t->kind == JOB_NONE) /* else a demote goes on */
@@ -253,14 +253,14 @@ int takeover_purge(struct takeover *t, void (*done)(void *ctx, const struct take
 	return job_begin(t, JOB_PURGE, done, ctx);
 }
 
-void takeover_forget(struct takeover *t, void *ctx)
+void cts_node_takeover_forget(struct cts_node_takeover *t, void *ctx)
 {
 	if (t->done_ctx == ctx)
 		t->done = NULL;
 }
 
 /* One replica. true: an operation was made of it. */
-static bool commit_entry(struct takeover *t, struct cts_cache *cache)
+static bool commit_entry(struct cts_node_takeover *t, struct cts_cache *cache)
 {
 	const struct cts_node_info *owner = &t->walk.node[t->walk.at];
 	size_t len;
@@ -283,7 +283,7 @@ static bool commit_entry(struct takeover *t, struct cts_cache *cache)
 }
 
 /* What the entries that follow will look up, in both caches. */
-static void commit_prefetch(struct takeover *t, struct cts_cache *cache)
+static void commit_prefetch(struct cts_node_takeover *t, struct cts_cache *cache)
 {
 	struct cts_cache *internal = cts_engine_internal(t->conf.engine);
 	uint32_t ahead = t->walk.ref + COMMIT_AHEAD;
@@ -299,7 +299,7 @@ static void commit_prefetch(struct takeover *t, struct cts_cache *cache)
 							   cts_packed_key_len(data, len)));
 }
 
-static void commit_step(struct takeover *t)
+static void commit_step(struct cts_node_takeover *t)
 {
 	unsigned int ops = 0, look = 0;
 
@@ -323,7 +323,7 @@ static void commit_step(struct takeover *t)
 		job_end(t);
 }
 
-static void purge_step(struct takeover *t)
+static void purge_step(struct cts_node_takeover *t)
 {
 	struct cts_cache *cache = cts_engine_internal(t->conf.engine);
 	unsigned int ops = 0, look = 0;
@@ -357,7 +357,7 @@ static void purge_step(struct takeover *t)
 
 /* -- injection -- */
 
-static void inject(struct takeover *t, const struct change *c)
+static void inject(struct cts_node_takeover *t, const struct change *c)
 {
 	struct cts_cache *cache = cts_engine_external(t->conf.engine, c->node);
 
@@ -377,7 +377,7 @@ static void inject(struct takeover *t, const struct change *c)
 			       cookie(COOKIE_INJECT, 0, 0));
 }
 
-static void inject_step(struct takeover *t)
+static void inject_step(struct cts_node_takeover *t)
 {
 	for (unsigned int i = 0; i < STEP_ENTRIES && t->queue_len; i++) {
 		inject(t, &t->queue[t->queue_at]);
@@ -387,7 +387,7 @@ static void inject_step(struct takeover *t)
 	cts_writer_flush(t->writer);
 }
 
-void takeover_applied(struct takeover *t, uint32_t node, const struct cts_applied *list, size_t n)
+void cts_node_takeover_applied(struct cts_node_takeover *t, uint32_t node, const struct cts_applied *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct change *c;
@@ -407,13 +407,13 @@ void takeover_applied(struct takeover *t, uint32_t node, const struct cts_applie
 	}
 }
 
-bool takeover_foreign(struct takeover *t, const uint8_t *key, size_t key_len)
+bool cts_node_takeover_foreign(struct cts_node_takeover *t, const uint8_t *key, size_t key_len)
 {
 	return t->conf.inject && cts_engine_replica_exists(t->conf.engine, key, key_len);
 }
 
 /* The owner's kernel keeps a flow alive without an event: here it would run out. */
-static bool rearm_due(const struct takeover *t)
+static bool rearm_due(const struct cts_node_takeover *t)
 {
 	const struct cts_flow *f = &t->store.flow;
 	uint32_t timeout = cts_flow_has(f, CTS_FLOW_TIMEOUT) ? f->timeout : 0;
@@ -422,7 +422,7 @@ static bool rearm_due(const struct takeover *t)
 	       t->rearm_round % 36 == 0;
 }
 
-static void rearm_step(struct takeover *t)
+static void rearm_step(struct cts_node_takeover *t)
 {
 	unsigned int ops = 0, look = 0;
 
@@ -445,7 +445,7 @@ static void rearm_step(struct takeover *t)
 
 static void rearm_fired(void *ctx)
 {
-	struct takeover *t = ctx;
+	struct cts_node_takeover *t = ctx;
 
 	if (!t->rearming) {
 		t->rearming = true;
@@ -457,7 +457,7 @@ static void rearm_fired(void *ctx)
 
 /* -- steps -- */
 
-bool takeover_step(struct takeover *t)
+bool cts_node_takeover_step(struct cts_node_takeover *t)
 {
 	if (t->queue_len)
 		inject_step(t);
@@ -470,14 +470,14 @@ bool takeover_step(struct takeover *t)
 	return t->queue_len || t->rearming || t->kind != JOB_NONE;
 }
 
-bool takeover_busy(const struct takeover *t)
+bool cts_node_takeover_busy(const struct cts_node_takeover *t)
 {
 	return t->kind != JOB_NONE;
 }
 
 /* -- a purge later -- */
 
-static void planned_done(void *ctx, const struct takeover_result *res)
+static void planned_done(void *ctx, const struct cts_node_takeover_result *res)
 {
 	cts_info("purge: %llu flows removed from the kernel",
 		 (unsigned long long)res->by_class[CTS_WRITE_DELETED]);
@@ -485,20 +485,20 @@ static void planned_done(void *ctx, const struct takeover_result *res)
 
 static void purge_fired(void *ctx)
 {
-	struct takeover *t = ctx;
+	struct cts_node_takeover *t = ctx;
 	bool handover = t->purge_left_s > 0;
 
-	if (takeover_purge(t, planned_done, t) == 0)
+	if (cts_node_takeover_purge(t, planned_done, t) == 0)
 		t->handover = handover;
 	else
 		cts_warn("purge: left out, a commit is in progress");
 }
 
-int takeover_demote(struct takeover *t, void (*done)(void *ctx, const struct takeover_result *res),
+int cts_node_takeover_demote(struct cts_node_takeover *t, void (*done)(void *ctx, const struct cts_node_takeover_result *res),
 		    void *ctx)
 {
 	t->role = -1;
-	if (takeover_purge(t, done, ctx) < 0)
+	if (cts_node_takeover_purge(t, done, ctx) < 0)
 		return -1;
 	cts_timer_disarm(t->purge_timer);
 	t->handover = true;
@@ -507,22 +507,22 @@ int takeover_demote(struct takeover *t, void (*done)(void *ctx, const struct tak
 	return 0;
 }
 
-void takeover_plan_purge(struct takeover *t)
+void cts_node_takeover_plan_purge(struct cts_node_takeover *t)
 {
 	t->purge_left_s = 0;
 	cts_timer_arm_us(t->purge_timer, (uint64_t)t->conf.purge_timeout_s * 1000000u);
 }
 
-void takeover_cancel_purge(struct takeover *t)
+void cts_node_takeover_cancel_purge(struct cts_node_takeover *t)
 {
 	cts_timer_disarm(t->purge_timer);
 }
 
 /* -- making -- */
 
-struct takeover *takeover_create(const struct takeover_conf *conf)
+struct cts_node_takeover *cts_node_takeover_create(const struct cts_node_takeover_conf *conf)
 {
-	struct takeover *t = calloc(1, sizeof(*t));
+	struct cts_node_takeover *t = calloc(1, sizeof(*t));
 	const struct cts_writer_conf w = {
 		.collision_replace = conf->collision_replace,
 		.tcp_window_tracking = conf->tcp_window_tracking,
@@ -550,11 +550,11 @@ struct takeover *takeover_create(const struct takeover_conf *conf)
 		goto err;
 	return t;
 err:
-	takeover_destroy(t);
+	cts_node_takeover_destroy(t);
 	return NULL;
 }
 
-void takeover_destroy(struct takeover *t)
+void cts_node_takeover_destroy(struct cts_node_takeover *t)
 {
 	if (!t)
 		return;
@@ -565,27 +565,27 @@ void takeover_destroy(struct takeover *t)
 	free(t);
 }
 
-uint32_t takeover_portid(const struct takeover *t)
+uint32_t cts_node_takeover_portid(const struct cts_node_takeover *t)
 {
 	return cts_writer_portid(t->writer);
 }
 
-const char *takeover_role(const struct takeover *t)
+const char *cts_node_takeover_role(const struct cts_node_takeover *t)
 {
 	return t->role > 0 ? "active" : t->role < 0 ? "standby" : "unknown";
 }
 
-void takeover_set_role(struct takeover *t, bool active)
+void cts_node_takeover_set_role(struct cts_node_takeover *t, bool active)
 {
 	t->role = active ? 1 : -1;
 }
 
-uint64_t takeover_kernel_flushes(const struct takeover *t)
+uint64_t cts_node_takeover_kernel_flushes(const struct cts_node_takeover *t)
 {
 	return t->kernel_flushes;
 }
 
-void takeover_counters(const struct takeover *t, uint64_t by_class[CTS_WRITE_CLASS_MAX])
+void cts_node_takeover_counters(const struct cts_node_takeover *t, uint64_t by_class[CTS_WRITE_CLASS_MAX])
 {
 	memcpy(by_class, cts_writer_counters(t->writer),
 	       CTS_WRITE_CLASS_MAX * sizeof(by_class[0]));

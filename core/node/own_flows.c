@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/conntrackd/own_flows.h"
+#include "core/node/own_flows.h"
 
 static bool addr_matches(const union cts_addr *want, const union cts_addr *have)
 {
@@ -21,7 +21,7 @@ static bool matches(const struct cts_tuple *p, const struct cts_tuple *t)
 
 static void own_flows_apply(void *priv, const struct cts_batch *batch)
 {
-	const struct own_flows *own = priv;
+	const struct cts_node_own_flows *own = priv;
 	const struct cts_event *ev;
 	size_t i;
 
@@ -36,7 +36,7 @@ static void own_flows_apply(void *priv, const struct cts_batch *batch)
 }
 
 /* Not a module: the daemon adds it by itself. */
-const struct cts_filter_ops own_flows_filter = {
+const struct cts_filter_ops cts_node_own_flows_filter = {
 	.plugin = CTS_PLUGIN(CTS_KIND_FILTER, struct cts_filter_ops, "own-flows", PACKAGE_VERSION,
 			     "ignores the sync links' own traffic", NULL),
 	.apply = own_flows_apply,

@@ -12,7 +12,7 @@
 #include "core/kernel/dump.h"
 #include "core/kernel/writer.h"
 
-#include "cli/conntrackd/reader.h"
+#include "core/node/reader.h"
 
 #define READ_ROUNDS 8u              /* recvmmsg a turn: others want their turn */
 #define GATHER_EACH_NS 50000u       /* events may wait this long for each one of the last read */
@@ -33,8 +33,8 @@ struct get {
 	uint8_t key[CTS_PACK_KEY_MAX];
 };
 
-struct reader {
-	struct reader_conf conf;
+struct cts_node_reader {
+	struct cts_node_reader_conf conf;
 	struct cts_events *events;       /* owned */
 	struct cts_watch *watch;         /* owned; on events */
 	struct cts_timer *timer;         /* owned; the next reconciliation */
@@ -69,7 +69,7 @@ static uint64_t cpu_ns(void)
 
 static void push_batch(void *ctx, const struct cts_event *const *ev, size_t n)
 {
-	struct reader *r = ctx;
+	struct cts_node_reader *r = ctx;
 
 	cts_pipeline_push(r->conf.pipeline, ev, n);
 }
@@ -85,7 +85,7 @@ static void push_batch(void *ctx, const struct cts_event *const *ev, size_t n)
  */
 static void events_readable(void *ctx, unsigned int flags)
 {
-	struct reader *r = ctx;
+	struct cts_node_reader *r = ctx;
 	uint64_t rest = (uint64_t)r->last_read * GATHER_EACH_NS;
 	struct timespec ts = {
 		.tv_nsec = (long)(rest < GATHER_MAX_NS ? rest : GATHER_MAX_NS),
@@ -96,7 +96,7 @@ static void events_readable(void *ctx, unsigned int flags)
 	r->readable = true;
 }
 
-static bool read_events(struct reader *r)
+static bool read_events(struct cts_node_reader *r)
 {
 	bool more = true;
 
@@ -118,7 +118,7 @@ static bool read_events(struct reader *r)
 	return more;
 }
 
-static void plan(struct reader *r, uint64_t after_ms)
+static void plan(struct cts_node_reader *r, uint64_t after_ms)
 {
 	r->due_ns = cts_loop_now_ns(r->conf.loop) + after_ms * 1000000u;
 	cts_timer_arm_us(r->timer, after_ms * 1000u);
@@ -126,7 +126,7 @@ static void plan(struct reader *r, uint64_t after_ms)
 
 /* What was lost was lost before something could be read. To ask is a system call:
  * not after every few events, but always within a moment. */
-static void check_loss(struct reader *r)
+static void check_loss(struct cts_node_reader *r)
 {
 	uint64_t now = cts_loop_now_ns(r->conf.loop), lost;
 
@@ -148,7 +148,7 @@ static void check_loss(struct reader *r)
 
 /* -- dumps -- */
 
-static void dump_begin(struct reader *r)
+static void dump_begin(struct cts_node_reader *r)
 {
 	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK };
 
@@ -165,7 +165,7 @@ static void dump_begin(struct reader *r)
 	plan(r, 1000);
 }
 
-static void dump_step(struct reader *r)
+static void dump_step(struct cts_node_reader *r)
 {
 	uint64_t before = cpu_ns();
 	int ret = cts_dump_step(r->dump, push_batch, r);
@@ -189,7 +189,7 @@ static void dump_step(struct reader *r)
 }
 
 /* The dump and all it asked for are through. */
-static void dump_done(struct reader *r)
+static void dump_done(struct cts_node_reader *r)
 {
 	unsigned int interval = r->conf.poll_s ? r->conf.poll_s : r->conf.reconcile_s;
 	uint64_t ms = (uint64_t)interval * 1000u;
@@ -206,16 +206,16 @@ static void dump_done(struct reader *r)
 
 static void timer_fired(void *ctx)
 {
-	struct reader *r = ctx;
+	struct cts_node_reader *r = ctx;
 
 	r->wanted = true;
 }
 
 /* -- single entries -- */
 
-void reader_get(void *ctx, const struct cts_flow *key)
+void cts_node_reader_get(void *ctx, const struct cts_flow *key)
 {
-	struct reader *r = ctx;
+	struct cts_node_reader *r = ctx;
 	struct get *g;
 
 	if (r->hushed)
@@ -225,7 +225,7 @@ void reader_get(void *ctx, const struct cts_flow *key)
 
 		g = size <= GETS_MAX ? realloc(r->gets, size * sizeof(*g)) : NULL;
 		if (!g) {
-			reader_reconcile(r);
+			cts_node_reader_reconcile(r);
 			return;
 		}
 		r->gets = g;
@@ -239,7 +239,7 @@ void reader_get(void *ctx, const struct cts_flow *key)
 
 static void get_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
 {
-	struct reader *r = ctx;
+	struct cts_node_reader *r = ctx;
 	struct timespec ts;
 	struct cts_event ev = {
 		.type = CTS_EVENT_NEW, .origin = CTS_ORIGIN_DUMP, .flow = flow,
@@ -261,7 +261,7 @@ static void get_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
 
 static void get_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
 {
-	struct reader *r = ctx;
+	struct cts_node_reader *r = ctx;
 	const struct get *g = &r->gets[cookie];
 
 	r->got++;
@@ -270,7 +270,7 @@ static void get_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int e
 }
 
 /* true: more wait. */
-static bool run_gets(struct reader *r)
+static bool run_gets(struct cts_node_reader *r)
 {
 	size_t end = r->n_gets - r->gets_done > GETS_PER_TURN ? r->gets_done + GETS_PER_TURN
 							      : r->n_gets;
@@ -291,7 +291,7 @@ static bool run_gets(struct reader *r)
 
 /* -- the turn -- */
 
-bool reader_turn(struct reader *r)
+bool cts_node_reader_turn(struct cts_node_reader *r)
 {
 	bool more = false;
 
@@ -319,13 +319,13 @@ bool reader_turn(struct reader *r)
 	return more || r->dump || r->settling;
 }
 
-void reader_reconcile(struct reader *r)
+void cts_node_reader_reconcile(struct cts_node_reader *r)
 {
 	r->wanted = true;
 	cts_timer_arm_us(r->timer, 0); /* wakes the loop */
 }
 
-void reader_hush(struct reader *r, bool on)
+void cts_node_reader_hush(struct cts_node_reader *r, bool on)
 {
 	if (!r->events || !r->mirror || on == r->hushed)
 		return;
@@ -337,14 +337,14 @@ void reader_hush(struct reader *r, bool on)
 	r->hushed = on;
 	r->undrained = true;
 	if (!on)
-		reader_reconcile(r);
+		cts_node_reader_reconcile(r);
 }
 
 /* -- making -- */
 
-static int open_events(struct reader *r)
+static int open_events(struct cts_node_reader *r)
 {
-	const struct reader_conf *c = &r->conf;
+	const struct cts_node_reader_conf *c = &r->conf;
 	struct cts_events_conf conf;
 	uint32_t own[8];
 	unsigned int n = c->n_own_portids < 7 ? c->n_own_portids : 7;
@@ -368,9 +368,9 @@ static int open_events(struct reader *r)
 	return r->watch ? 0 : -1;
 }
 
-struct reader *reader_create(const struct reader_conf *conf)
+struct cts_node_reader *cts_node_reader_create(const struct cts_node_reader_conf *conf)
 {
-	struct reader *r = calloc(1, sizeof(*r));
+	struct cts_node_reader *r = calloc(1, sizeof(*r));
 	struct cts_writer_conf query = { .ctx = r, .done = get_done, .found = get_found };
 
 	if (!r)
@@ -386,11 +386,11 @@ struct reader *reader_create(const struct reader_conf *conf)
 		goto err;
 	return r;
 err:
-	reader_destroy(r);
+	cts_node_reader_destroy(r);
 	return NULL;
 }
 
-void reader_destroy(struct reader *r)
+void cts_node_reader_destroy(struct cts_node_reader *r)
 {
 	if (!r)
 		return;
@@ -403,7 +403,7 @@ void reader_destroy(struct reader *r)
 	free(r);
 }
 
-void reader_set_mirror(struct reader *r, struct cts_mirror *m, void (*ready)(void *ctx), void *ctx)
+void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m, void (*ready)(void *ctx), void *ctx)
 {
 	r->mirror = m;
 	r->ready = ready;
@@ -411,16 +411,16 @@ void reader_set_mirror(struct reader *r, struct cts_mirror *m, void (*ready)(voi
 	plan(r, START_DELAY_MS);
 }
 
-uint32_t reader_portid(const struct reader *r)
+uint32_t cts_node_reader_portid(const struct cts_node_reader *r)
 {
 	return cts_writer_portid(r->query);
 }
 
-void reader_get_stats(struct reader *r, struct reader_stats *st)
+void cts_node_reader_get_stats(struct cts_node_reader *r, struct cts_node_reader_stats *st)
 {
 	uint64_t now = cts_loop_now_ns(r->conf.loop);
 
-	*st = (struct reader_stats){
+	*st = (struct cts_node_reader_stats){
 		.lost = r->lost, .losses = r->losses, .reconciliations = r->reconciliations,
 		.broken_dumps = r->broken, .gets = r->got, .malformed_dump = r->malformed,
 		.dumping = r->dump || r->settling, .ready = r->is_ready,
