@@ -42,6 +42,7 @@ enum pack_type {
 	PACK_SEQADJ_REPLY,
 	PACK_SYNPROXY,
 	PACK_MASTER,
+	PACK_VERSION,
 	PACK_KNOWN /* types from here on are skipped and counted */
 };
 
@@ -245,6 +246,14 @@ static bool get_u32(const struct attr *a, uint32_t *v)
 		return false;
 	*v = (uint32_t)value;
 	return true;
+}
+
+/* The version is no part of a flow: it is checked and skipped. */
+static bool version_is_sound(const struct attr *a)
+{
+	uint32_t version;
+
+	return get_u32(a, &version) && version > 1;
 }
 
 static bool get_triple(const struct attr *a, uint32_t *x, uint32_t *y, uint32_t *z)
@@ -568,6 +577,78 @@ size_t cts_packed_key_len(const uint8_t *buf, size_t len)
 	return need;
 }
 
+/* ---- the version of an entry ---- */
+
+/* Length of the attribute that at begins with; more than left when it is cut off. */
+static inline size_t attr_len(const uint8_t *at, size_t left)
+{
+	unsigned int class = *at & 7;
+
+	if (class != CLASS_EXPLICIT)
+		return 1 + (size_t)class_len[class];
+	return left < 2 ? 2 : 2 + (size_t)at[1];
+}
+
+/* Where the version is, or where it would have to be put. */
+size_t cts_packed_body_len(const uint8_t *buf, size_t len)
+{
+	size_t at = cts_packed_key_len(buf, len);
+
+	while (at < len && buf[at] < PACK_VERSION << 3)
+		at += attr_len(buf + at, len - at);
+	return at < len ? at : len;
+}
+
+/* Length of the version's attribute at that place; 0: there is none. */
+static size_t version_len(const uint8_t *buf, size_t len, size_t at)
+{
+	size_t own;
+
+	if (at == len || buf[at] >> 3 != PACK_VERSION)
+		return 0;
+	own = attr_len(buf + at, len - at);
+	return own < len - at ? own : len - at;
+}
+
+uint32_t cts_packed_version(const uint8_t *buf, size_t len)
+{
+	size_t at = cts_packed_body_len(buf, len);
+	size_t own = version_len(buf, len, at);
+	uint32_t version = 0;
+
+	if (!own)
+		return 1;
+	for (size_t i = 1; i < own; i++)
+		version = version << 8 | buf[at + i];
+	return version;
+}
+
+size_t cts_packed_set_version(uint8_t *buf, size_t len, size_t size, uint32_t version)
+{
+	size_t at = cts_packed_body_len(buf, len);
+	size_t was = version_len(buf, len, at);
+	size_t tail = len - at - was;
+	uint8_t attr[1 + sizeof(version)];
+	struct packer p = { .at = attr, .end = attr + sizeof(attr) };
+	size_t own;
+
+	if (!version) {
+		errno = EINVAL;
+		return 0;
+	}
+	if (version > 1)
+		put_int(&p, PACK_VERSION, version);
+	own = (size_t)(p.at - attr);
+	if (at + own + tail > size) {
+		errno = ENOSPC;
+		return 0;
+	}
+	if (tail)
+		memmove(buf + at + own, buf + at + was, tail);
+	memcpy(buf + at, attr, own);
+	return at + own + tail;
+}
+
 /* Attributes of the zone come last to be judged: they depend on each other. */
 static bool unpack_zone_kind(struct cts_flow *f, uint16_t zone, bool orig_only, uint16_t reply)
 {
@@ -723,6 +804,9 @@ static bool unpack_attrs(struct reader *r, struct cts_flow_store *store, uint16_
 			break;
 		case PACK_ZONE_REPLY:
 			ok = get_u16(&a, &reply_zone) && reply_zone;
+			break;
+		case PACK_VERSION:
+			ok = version_is_sound(&a);
 			break;
 		default:
 			if (a.type >= PACK_KNOWN) {

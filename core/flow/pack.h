@@ -51,7 +51,15 @@
  *   21 seqadj reply  the same
  *   22 synproxy      u32 isn, u32 its, u32 tsoff; no bytes when all are 0
  *   23 master        the original tuple of the master, as a key without zone
- *   24..30 later     31 reserved for a longer form of the type
+ *   24 version       int, 4; never 0, and 1 is not stored: how often the entry was
+ *                    changed or adopted, the newest wins. It belongs to the entry,
+ *                    not to the flow: cts_flow_pack() does not write it, unpacking
+ *                    checks and skips it, cts_packed_set_version() sets it. Nothing
+ *                    that this version of the program knows follows it
+ *   25..30 later     31 reserved for a longer form of the type
+ *
+ * Whatever a kernel can hold fits into CTS_PACK_MAX with a version: the longest is
+ * TCP over IPv6 with everything, 242 bytes and 5.
  */
 #ifndef CTS_FLOW_PACK_H
 #define CTS_FLOW_PACK_H
@@ -101,6 +109,20 @@ size_t cts_packed_key_len(const uint8_t *buf, size_t len);
  * NULL) is raised by the number of attributes skipped. 0, or -1 with EBADMSG. */
 int cts_flow_unpack(const uint8_t *buf, size_t len, struct cts_flow_store *store,
 		    unsigned int *unknown);
+
+/*
+ * The version of an entry. The three read only tags and lengths, as they run on
+ * every event; buf is what packing made or unpacking accepted (other bytes give a
+ * result without meaning, but nothing beyond len is read).
+ */
+/* 1 when none is stored. */
+uint32_t cts_packed_version(const uint8_t *buf, size_t len);
+/* Length of what comes before the version: two entries have equal content when
+ * these bytes are equal. Unknown attributes follow the version and do not count. */
+size_t cts_packed_body_len(const uint8_t *buf, size_t len);
+/* Replace the version, or add it. Returns the new length, 0 with ENOSPC, or EINVAL:
+ * there is no version 0. */
+size_t cts_packed_set_version(uint8_t *buf, size_t len, size_t size, uint32_t version);
 
 /*
  * Merge an event into a known flow: what src has replaces, what it lacks stays

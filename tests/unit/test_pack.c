@@ -115,6 +115,15 @@ static void every_truncation_is_refused_or_is_a_shorter_flow(void **state)
 	}
 }
 
+/* A flow and the version of the bytes that it came from. */
+static size_t packed_again(const struct cts_flow_store *s, const uint8_t *from, size_t from_len,
+			   uint8_t *buf, size_t size)
+{
+	size_t len = cts_flow_pack(&s->flow, ~UINT64_C(0), buf, size);
+
+	return cts_packed_set_version(buf, len, size, cts_packed_version(from, from_len));
+}
+
 static void mutated_bytes_unpack_to_themselves_or_not_at_all(void **state)
 {
 	struct rng r = { 3 };
@@ -134,7 +143,7 @@ static void mutated_bytes_unpack_to_themselves_or_not_at_all(void **state)
 		if (cts_flow_unpack(buf, len, &out, &unknown) < 0 || unknown)
 			continue;
 		accepted++;
-		assert_int_equal(cts_flow_pack(&out.flow, ~UINT64_C(0), again, sizeof(again)), len);
+		assert_int_equal(packed_again(&out, buf, len, again, sizeof(again)), len);
 		assert_memory_equal(buf, again, len);
 	}
 	assert_true(accepted > 1000);
@@ -235,7 +244,7 @@ static void unknown_attributes_are_skipped_and_counted(void **state)
 
 	tcp_flow(&s);
 	len = cts_flow_pack(&s.flow, CTS_PACK_ATTRS, buf, sizeof(buf));
-	buf[len++] = 24 << 3 | 2;
+	buf[len++] = 25 << 3 | 2;
 	buf[len++] = 1;
 	buf[len++] = 2;
 	buf[len++] = 31 << 3 | 7;
@@ -245,6 +254,172 @@ static void unknown_attributes_are_skipped_and_counted(void **state)
 	assert_int_equal(cts_flow_unpack(buf, len, &out, &unknown), 0);
 	assert_int_equal(unknown, 2);
 	assert_same(&s, &out);
+}
+
+static const uint32_t versions[] = { 2, 0xff, 0x100, 0xffff, 0x10000, 0xffffff, 0x1000000,
+				     UINT32_MAX };
+#define N_VERSIONS (sizeof(versions) / sizeof(versions[0]))
+
+static void a_version_is_one_until_it_is_set(void **state)
+{
+	static const size_t bytes[N_VERSIONS] = { 2, 2, 3, 3, 4, 4, 5, 5 };
+	struct rng r = { 4 };
+
+	for (int i = 0; i < 2000; i++) {
+		struct cts_flow_store s, out;
+		uint8_t plain[CTS_PACK_MAX], buf[CTS_PACK_MAX + 5];
+		unsigned int unknown = 0;
+		size_t body, len;
+
+		gen_flow(&r, &s);
+		len = body = cts_flow_pack(&s.flow, ~UINT64_C(0), plain, sizeof(plain));
+		memcpy(buf, plain, body);
+		assert_int_equal(cts_packed_version(buf, len), 1);
+		assert_int_equal(cts_packed_body_len(buf, len), body);
+		for (size_t v = 0; v < 2 * N_VERSIONS; v++) {
+			size_t at = v < N_VERSIONS ? v : rng_below(&r, N_VERSIONS);
+
+			len = cts_packed_set_version(buf, len, sizeof(buf), versions[at]);
+			assert_int_equal(len, body + bytes[at]);
+			assert_int_equal(cts_packed_version(buf, len), versions[at]);
+			assert_int_equal(cts_packed_body_len(buf, len), body);
+			assert_memory_equal(buf, plain, body);
+			assert_int_equal(cts_flow_unpack(buf, len, &out, &unknown), 0);
+			assert_same(&s, &out);
+		}
+		assert_int_equal(unknown, 0);
+		assert_int_equal(cts_packed_set_version(buf, len, sizeof(buf), 1), body);
+		assert_memory_equal(buf, plain, body);
+	}
+}
+
+static void a_version_goes_ahead_of_what_is_unknown(void **state)
+{
+	struct cts_flow_store s, out;
+	uint8_t buf[CTS_PACK_MAX], plain[CTS_PACK_MAX];
+	static const uint8_t later[] = { 25 << 3 | 1, 7, 30 << 3 | 7, 5, 1, 2, 3, 4, 5 };
+	unsigned int unknown = 0;
+	size_t body, len;
+
+	tcp_flow(&s);
+	body = cts_flow_pack(&s.flow, CTS_PACK_ATTRS, plain, sizeof(plain));
+	memcpy(plain + body, later, sizeof(later));
+	len = body + sizeof(later);
+	memcpy(buf, plain, len);
+	assert_int_equal(cts_packed_version(buf, len), 1);
+	assert_int_equal(cts_packed_body_len(buf, len), body);
+	len = cts_packed_set_version(buf, len, sizeof(buf), 70000);
+	assert_int_equal(len, body + 4 + sizeof(later));
+	assert_int_equal(cts_packed_version(buf, len), 70000);
+	assert_int_equal(cts_packed_body_len(buf, len), body);
+	assert_memory_equal(buf + len - sizeof(later), later, sizeof(later));
+	assert_int_equal(cts_flow_unpack(buf, len, &out, &unknown), 0);
+	assert_int_equal(unknown, 2);
+	assert_same(&s, &out);
+	len = cts_packed_set_version(buf, len, sizeof(buf), 1);
+	assert_int_equal(len, body + sizeof(later));
+	assert_memory_equal(buf, plain, len);
+}
+
+static void a_version_in_another_form_is_refused(void **state)
+{
+	static const struct {
+		uint8_t bytes[8];
+		size_t len;
+	} bad[] = {
+		{ { 24 << 3 | 0 }, 1 },                  /* 0 */
+		{ { 24 << 3 | 1, 0 }, 2 },
+		{ { 24 << 3 | 1, 1 }, 2 },               /* 1 */
+		{ { 24 << 3 | 2, 0, 9 }, 3 },            /* not minimal */
+		{ { 24 << 3 | 5, 0, 0, 0, 0, 0, 9 }, 7 },
+		{ { 24 << 3 | 5, 1, 0, 0, 0, 0, 9 }, 7 },    /* more than 32 bits */
+		{ { 24 << 3 | 3, 1, 2 }, 3 },            /* cut off */
+		{ { 24 << 3 | 1, 2, 24 << 3 | 1, 3 }, 4 },   /* twice */
+		{ { 24 << 3 | 1, 2, 23 << 3 | 1, 3 }, 4 },   /* not the last */
+	};
+	struct cts_flow_store s, out;
+	uint8_t buf[CTS_PACK_MAX];
+	size_t body;
+
+	tcp_flow(&s);
+	body = cts_flow_pack(&s.flow, CTS_PACK_ATTRS, buf, sizeof(buf));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memcpy(buf + body, bad[i].bytes, bad[i].len);
+		errno = 0;
+		assert_int_equal(cts_flow_unpack(buf, body + bad[i].len, &out, NULL), -1);
+		assert_int_equal(errno, EBADMSG);
+	}
+	assert_int_equal(cts_packed_set_version(buf, body, sizeof(buf), 0), 0);
+	assert_int_equal(errno, EINVAL);
+	for (size_t v = 0; v < N_VERSIONS; v++) {
+		size_t len = cts_packed_set_version(buf, body, sizeof(buf), versions[v]);
+
+		errno = 0;
+		assert_int_equal(cts_packed_set_version(buf, body, len - 1, versions[v]), 0);
+		assert_int_equal(errno, ENOSPC);
+		assert_int_equal(cts_packed_set_version(buf, body, len, versions[v]), len);
+	}
+}
+
+/* Bytes that nobody checked: no meaning, but nothing beyond them is touched. */
+static void a_version_is_looked_for_within_the_bytes(void **state)
+{
+	struct rng r = { 5 };
+
+	for (int i = 0; i < 100000; i++) {
+		struct cts_flow_store s;
+		uint8_t buf[CTS_PACK_MAX];
+		uint8_t *exact;
+		size_t len, room;
+
+		if (i % 8 == 0)
+			gen_flow(&r, &s);
+		len = cts_flow_pack(&s.flow, ~UINT64_C(0), buf, sizeof(buf));
+		buf[rng_below(&r, (uint32_t)len)] = (uint8_t)rng_next(&r);
+		len = 1 + rng_below(&r, (uint32_t)len);
+		room = len + rng_below(&r, 6);
+		exact = malloc(room); /* for the sanitizer */
+		memcpy(exact, buf, len);
+		assert_true(cts_packed_body_len(exact, len) <= len);
+		cts_packed_version(exact, len);
+		assert_true(cts_packed_set_version(exact, len, room, (uint32_t)rng_next(&r) | 1) <=
+			    room);
+		free(exact);
+	}
+}
+
+/* As long as a kernel can make it: with a version it still fits. */
+static void the_longest_flow_has_room_for_a_version(void **state)
+{
+	struct cts_flow_store s;
+	uint8_t buf[CTS_PACK_MAX];
+	size_t len;
+
+	tcp_flow(&s);
+	s.flow.present = CTS_PACK_ATTRS &
+			 ~(CTS_FLOW_BIT(CTS_FLOW_ZONE) | CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE) |
+			   CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG) | CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE) |
+			   CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE) | CTS_FLOW_BIT(CTS_FLOW_DCCP_SEQ));
+	memset(&s.flow.orig.src, 1, 16);
+	memset(&s.flow.orig.dst, 2, 16);
+	memset(&s.flow.reply.src, 3, 16);
+	memset(&s.flow.reply.dst, 4, 16);
+	s.flow.orig.family = s.flow.reply.family = AF_INET6;
+	s.flow.reply.sport = s.flow.reply.dport = 0x5555;
+	s.flow.master = s.flow.orig;
+	s.flow.status = s.flow.timeout = s.flow.mark = UINT32_MAX;
+	s.flow.zone_dir[0] = s.flow.zone_dir[1] = 0xffff;
+	memset(s.flow.tcp_flags_mask, 0xff, 2);
+	memset(s.labels, 0xff, sizeof(s.labels));
+	s.flow.labels = s.labels;
+	s.flow.labels_len = sizeof(s.labels);
+	memset(s.helper, 'h', 31);
+	s.flow.helper = s.helper;
+	s.flow.helper_len = 31;
+	s.flow.seqadj_pos[0] = s.flow.seqadj_pos[1] = s.flow.synproxy_isn = 1;
+	len = cts_flow_pack(&s.flow, CTS_PACK_ATTRS, buf, sizeof(buf));
+	assert_int_equal(len, 242);
+	assert_int_equal(cts_packed_set_version(buf, len, sizeof(buf), UINT32_MAX), len + 5);
 }
 
 static void what_cannot_be_packed_is_refused(void **state)
@@ -302,6 +477,11 @@ int main(void)
 		cmocka_unit_test(nat_adds_only_what_differs),
 		cmocka_unit_test(zone_kinds_survive_and_share_a_key),
 		cmocka_unit_test(unknown_attributes_are_skipped_and_counted),
+		cmocka_unit_test(a_version_is_one_until_it_is_set),
+		cmocka_unit_test(a_version_goes_ahead_of_what_is_unknown),
+		cmocka_unit_test(a_version_in_another_form_is_refused),
+		cmocka_unit_test(a_version_is_looked_for_within_the_bytes),
+		cmocka_unit_test(the_longest_flow_has_room_for_a_version),
 		cmocka_unit_test(what_cannot_be_packed_is_refused),
 		cmocka_unit_test(merging_keeps_what_an_event_does_not_tell),
 	};
