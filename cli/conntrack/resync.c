@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The dumps and questions that the mirror needs, between reads of events. */
+/* When the snapshot is held against the table, between reads of events. */
 #include "config.h"
 
 #include <errno.h>
@@ -9,10 +9,10 @@
 
 #include "cli/conntrack/conntrack.h"
 #include "cli/conntrack/resync.h"
-#include "core/kernel/dump.h"
-#include "core/kernel/writer.h"
+#include "cli/conntrack/snapshot.h"
+#include "core/follow/resync.h"
 
-/* Reads between two chunks of a dump (256 events each), and for as long before it:
+/* Reads between two steps of a dump (256 events each), and for as long before it:
  * who never reads all leaves no time to the dump. */
 #define READS_MAX 64u
 #define DRAIN_NS UINT64_C(2000000000)
@@ -21,8 +21,8 @@
 
 struct resync {
 	struct cts_events *src;      /* lent */
-	struct mirror *mirror;       /* owned */
-	struct cts_writer *getter;   /* owned */
+	struct snapshot *snapshot;   /* owned */
+	struct cts_resync *core;     /* owned */
 	cts_batch_fn fn;
 	void *ctx;
 	uint64_t covered;            /* losses before the last dump */
@@ -45,13 +45,26 @@ static void resync_events(void *ctx, const struct cts_event *const *ev, size_t n
 {
 	struct resync *r = ctx;
 
-	mirror_events(r->mirror, ev, n);
+	snapshot_consume(r->snapshot, ev, n);
+	r->fn(r->ctx, ev, n);
+}
+
+static void resync_show(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	struct resync *r = ctx;
+
 	r->fn(r->ctx, ev, n);
 }
 
 int resync_read(struct resync *r)
 {
-	return cts_events_read(r->src, resync_events, r);
+	int n = cts_events_read(r->src, resync_events, r);
+
+	/* What an event says too little of is asked for. */
+	if (!cts_resync_running(r->core))
+		while (cts_resync_step(r->core) == CTS_RESYNC_BUSY)
+			;
+	return n;
 }
 
 /* 0, or -1 and errno. */
@@ -64,7 +77,7 @@ static int read_some(struct resync *r, unsigned int max)
 	return n < 0 ? -1 : 0;
 }
 
-/* All that was told until now: what is older than the dump must not come after it. */
+/* All that was sent until now: what is older than the dump must not come after it. */
 static int drain(struct resync *r)
 {
 	uint64_t end = now_ns() + DRAIN_NS;
@@ -77,60 +90,47 @@ static int drain(struct resync *r)
 
 /* -- the table -- */
 
-static void resync_dumped(void *ctx, const struct cts_event *const *ev, size_t n)
+static void resync_said(void *ctx, const struct cts_event *const *ev, size_t n)
 {
 	struct resync *r = ctx;
 
-	mirror_dumped(r->mirror, ev, n);
+	snapshot_consume(r->snapshot, ev, n);
 }
 
-/* What an incomplete dump lacks is asked for entry by entry. */
-static int dump_table(struct resync *r)
+static void question(void *ctx, const struct cts_flow *key)
 {
-	const struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK };
-	struct cts_dump *dump = cts_dump_open(&conf);
-	int more, err = 0;
+	struct resync *r = ctx;
 
-	if (!dump)
+	if (cts_resync_get(r->core, key) < 0)
+		r->pending = true;
+}
+
+static void question_failed(void *ctx, int err)
+{
+	struct resync *r = ctx;
+
+	if (!r->error)
+		r->error = err;
+}
+
+static uint64_t resync_clock(void *ctx)
+{
+	return now_ns();
+}
+
+/* A dump and the questions after it, with reads of events between their steps. */
+static int resync_steps(struct resync *r)
+{
+	enum cts_resync_state state;
+
+	if (cts_resync_begin(r->core) < 0)
 		return -1;
-	while ((more = cts_dump_step(dump, resync_dumped, r)) > 0)
+	while ((state = cts_resync_step(r->core)) == CTS_RESYNC_BUSY)
 		if (read_some(r, READS_MAX) < 0)
-			break;
-	if (more != 0 && errno != EINTR)
-		err = errno;
-	cts_dump_close(dump);
-	errno = err;
-	return err ? -1 : 0;
-}
-
-static void question_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
-{
-	struct resync *r = ctx;
-
-	mirror_answer(r->mirror, cookie, flow);
-}
-
-static void question_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
-{
-	struct resync *r = ctx;
-
-	if (cls == CTS_WRITE_ABSENT)
-		mirror_answer(r->mirror, cookie, NULL);
-	else if (cls != CTS_WRITE_UPDATED && !r->error)
-		r->error = err ? err : EIO;
-}
-
-static int ask_open(struct resync *r)
-{
-	struct cts_flow_store key;
-	uint64_t question;
-
-	while (mirror_ask(r->mirror, &key, &question))
-		if (cts_writer_add(r->getter, CTS_OP_GET, &key.flow, question) < 0)
 			return -1;
-	if (cts_writer_flush(r->getter) < 0)
+	if (state == CTS_RESYNC_BROKEN)
 		return -1;
-	errno = r->error ? r->error : mirror_error(r->mirror);
+	errno = r->error ? r->error : snapshot_error(r->snapshot);
 	return errno ? -1 : 0;
 }
 
@@ -142,9 +142,10 @@ static int resync_table(struct resync *r, bool quiet)
 		return -1;
 	r->covered = cts_events_lost(r->src);
 	r->pending = false;
-	mirror_begin(r->mirror, quiet);
-	if (dump_table(r) < 0 || drain(r) < 0 || ask_open(r) < 0)
+	snapshot_begin(r->snapshot, quiet);
+	if (resync_steps(r) < 0)
 		return -1;
+	snapshot_end(r->snapshot);
 	pause = now_ns() - began;
 	r->next_ns = now_ns() + (pause > PAUSE_MIN_NS ? pause : PAUSE_MIN_NS);
 	return 0;
@@ -153,8 +154,9 @@ static int resync_table(struct resync *r, bool quiet)
 struct resync *resync_open(struct cts_events *src, cts_batch_fn fn, void *ctx)
 {
 	struct resync *r = calloc(1, sizeof(*r));
-	const struct cts_writer_conf conf = { .ctx = r, .done = question_done,
-					      .found = question_found };
+	const struct snapshot_conf snapshot = { .show = resync_show, .get = question, .ctx = r };
+	const struct cts_resync_conf core = { .push = resync_said, .failed = question_failed,
+					      .ctx = r, .now_ns = resync_clock };
 	int saved;
 
 	if (!r)
@@ -162,10 +164,14 @@ struct resync *resync_open(struct cts_events *src, cts_batch_fn fn, void *ctx)
 	r->src = src;
 	r->fn = fn;
 	r->ctx = ctx;
-	r->mirror = mirror_create(fn, ctx);
-	r->getter = cts_writer_open(&conf);
-	if (r->mirror && r->getter && resync_table(r, true) == 0)
+	r->snapshot = snapshot_create(&snapshot);
+	r->core = cts_resync_open(&core);
+	if (!r->snapshot || !r->core)
+		goto err;
+	cts_resync_set_follow(r->core, snapshot_follow(r->snapshot));
+	if (resync_table(r, true) == 0)
 		return r;
+err:
 	saved = errno;
 	resync_close(r);
 	errno = saved;
@@ -176,8 +182,8 @@ void resync_close(struct resync *r)
 {
 	if (!r)
 		return;
-	cts_writer_close(r->getter);
-	mirror_destroy(r->mirror);
+	cts_resync_close(r->core);
+	snapshot_destroy(r->snapshot);
 	free(r);
 }
 
@@ -185,10 +191,9 @@ int resync_run(struct resync *r, bool at_once)
 {
 	if (cts_events_lost(r->src) != r->covered)
 		r->pending = true;
-	if (mirror_error(r->mirror)) {
-		errno = mirror_error(r->mirror);
+	errno = r->error ? r->error : snapshot_error(r->snapshot);
+	if (errno)
 		return -1;
-	}
 	if (!r->pending || (!at_once && now_ns() < r->next_ns))
 		return 0;
 	return resync_table(r, false) < 0 ? -1 : 1;
@@ -196,7 +201,7 @@ int resync_run(struct resync *r, bool at_once)
 
 void resync_say(const struct resync *r)
 {
-	const struct mirror_counts *c = mirror_counts(r->mirror);
+	const struct snapshot_counts *c = snapshot_counts(r->snapshot);
 
 	report("the table was read again: %" PRIu64 " new entries, %" PRIu64 " changed, %" PRIu64
 	       " gone", c->created, c->changed, c->gone);

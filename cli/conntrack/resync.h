@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -E --resync: what events that were lost would have told is read from the table. */
+/* -E --resync: what events that were lost would have said is read from the table. */
 #ifndef CONNTRACK_RESYNC_H
 #define CONNTRACK_RESYNC_H
 
-#include "cli/conntrack/snapshot.h"
+#include "core/kernel/events.h"
 
 struct resync;
 /* Read the table as it is. Events of src that come meanwhile go to fn, as do events
- * made of what they did not tell. NULL and errno. */
+ * made of what they did not say. NULL and errno. */
 struct resync *resync_open(struct cts_events *src, cts_batch_fn fn, void *ctx);
 void resync_close(struct resync *r);   /* takes NULL */
 
