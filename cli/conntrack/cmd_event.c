@@ -12,7 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/question.h"
 #include "cli/conntrack/resync.h"
 
 struct watch {
@@ -131,7 +131,7 @@ static int watch_failed(const struct watch *w, int err)
 	return EXIT_OTHER;
 }
 
-int cmd_event(struct cmdline *cl)
+static int show_events(struct cmdline *cl)
 {
 	const struct cts_events_conf conf = { .types = cmdline_has(cl, OPT_RESYNC) ? 0 : cl->events,
 					      .receive_buffer = cl->buffer_size };
@@ -152,4 +152,9 @@ int cmd_event(struct cmdline *cl)
 		report("%" PRIu64 " flow events have been shown.", printer_shown(w.printer));
 	watch_close(&w);
 	return status;
+}
+
+int cmd_event(struct cmdline *cl)
+{
+	return cmdline_has(cl, OPT_BY) ? cmd_rates(cl) : show_events(cl);
 }

@@ -5,14 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/question.h"
 
 static void list_push(void *ctx, const struct cts_event *const *ev, size_t n)
 {
 	cts_pipeline_push(ctx, ev, n);
 }
 
-int cmd_list(struct cmdline *cl)
+static int list_flows(struct cmdline *cl)
 {
 	struct cts_dump_conf conf = { .table = cl->table,
 				      .zero_counters = cmdline_has(cl, OPT_ZERO) };
@@ -40,4 +40,9 @@ int cmd_list(struct cmdline *cl)
 	cts_pipeline_destroy(pipe);
 	printer_close(p);
 	return status;
+}
+
+int cmd_list(struct cmdline *cl)
+{
+	return cmdline_has(cl, OPT_BY) ? cmd_groups(cl) : list_flows(cl);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/question.h"
 #include "cli/conntrack/scan.h"
 
 /* What the scanner calls commands, options and a protocol's options. */
@@ -28,10 +28,12 @@ struct parser *parser_create(void)
 
 	if (!p)
 		return NULL;
-	for (i = 0; i < CMD_MAX; i++)
+	for (i = 0; i < CMD_TOP; i++)
 		scan_table_add(&p->fixed, commands[i].letter, commands[i].name,
 			       i == CMD_LOAD ? required_argument : no_argument, VAL_COMMAND + i);
-	for (i = 0; i < OPT_MAX; i++) {
+	/* As --counter, and of the option --count too: take_count(). */
+	scan_table_add(&p->fixed, 0, "count", optional_argument, VAL_COMMAND + CMD_COUNT);
+	for (i = 0; i < OPT_INTERVALS; i++) {
 		const struct option_row *row = &option_rows[i];
 
 		scan_table_add(&p->fixed, row->letter, row->name, row->arg, VAL_OPTION + i);
@@ -275,6 +277,9 @@ static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
 	case OPT_TUPLE_DST:
 		parse_expected(cl, arg, &cl->expected.dst, "tuple-dst");
 		break;
+	case OPT_BY: case OPT_TOP: case OPT_SORT: case OPT_LIMIT: case OPT_EVERY: case OPT_INTERVALS:
+		question_option(cl, id, arg);
+		break;
 	case OPT_NAT_RANGE: case OPT_ZERO:
 	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_RESYNC: case OPT_MAX:
 		break;
@@ -294,10 +299,25 @@ static void add_proto_options(const struct cmdline *cl, struct parser *p, struct
 	s->extra = &p->proto;
 }
 
+/* --count is the command -C to all who know it; with a number it is how many intervals. */
+static bool take_count(struct cmdline *cl, struct scan *s)
+{
+	const char *word = s->arg;
+
+	if (!word && !s->letter && s->next < s->argc && *s->argv[s->next] >= '0' &&
+	    *s->argv[s->next] <= '9')
+		word = scan_word(s);
+	if (word)
+		set_option(cl, OPT_INTERVALS, word);
+	return word;
+}
+
 static void take_option(struct cmdline *cl, struct parser *p, struct scan *s, int val)
 {
 	enum option_id id = (enum option_id)(val - VAL_OPTION);
 
+	if (val == VAL_COMMAND + CMD_COUNT && take_count(cl, s))
+		return;
 	if (val < VAL_OPTION) {
 		set_command(cl, &commands[val - VAL_COMMAND], s);
 		return;
@@ -348,7 +368,8 @@ static void complete_flow(struct cmdline *cl)
 static void check_zero(const struct cmdline *cl)
 {
 	uint64_t filters = ~(OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FAMILY) |
-			     OPT_BIT(OPT_LABELMAP) | OPT_BIT(OPT_NAT_RANGE));
+			     OPT_BIT(OPT_LABELMAP) | OPT_BIT(OPT_NAT_RANGE) |
+			     OPT_BIT(OPT_BY) | OPT_BIT(OPT_TOP) | OPT_BIT(OPT_SORT));
 
 	if (cmdline_has(cl, OPT_ZERO) && (cl->given & filters || cl->proto_given))
 		die_at(&cl->at, EXIT_PARAMETER, "Can't use -z with filtering parameters");
@@ -390,6 +411,7 @@ void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at,
 	if (cl->command->id != CMD_HELP)
 		proto_options_check(cl);
 	check_zero(cl);
+	question_check(cl);
 	complete_flow(cl);
 }
 

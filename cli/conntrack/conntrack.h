@@ -24,7 +24,7 @@ enum { EXIT_OK = 0, EXIT_OTHER = 1, EXIT_PARAMETER = 2 };
 /* Columns of the option matrix (options.c) in its order. */
 enum command_id {
 	CMD_LIST, CMD_CREATE, CMD_ADD, CMD_UPDATE, CMD_DELETE, CMD_GET, CMD_EVENT, CMD_FLUSH,
-	CMD_HELP, CMD_COUNT, CMD_STATS, CMD_VERSION, CMD_LOAD, CMD_MAX, CMD_NONE = CMD_MAX
+	CMD_HELP, CMD_COUNT, CMD_STATS, CMD_VERSION, CMD_LOAD, CMD_TOP, CMD_MAX, CMD_NONE = CMD_MAX
 };
 
 enum option_id {
@@ -34,6 +34,7 @@ enum option_id {
 	OPT_DST_NAT, OPT_ANY_NAT, OPT_OUTPUT, OPT_BUFFER_SIZE, OPT_ZONE, OPT_LABEL,
 	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP,
 	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_FILTER_FILE, OPT_RESYNC, OPT_HELPER,
+	OPT_BY, OPT_TOP, OPT_SORT, OPT_LIMIT, OPT_EVERY, OPT_INTERVALS,
 	OPT_MAX
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
@@ -50,7 +51,7 @@ enum proto_option_id {
 enum output_word {
 	OUT_XML = 1 << 0, OUT_EXTENDED = 1 << 1, OUT_TIMESTAMP = 1 << 2, OUT_ID = 1 << 3,
 	OUT_KTIMESTAMP = 1 << 4, OUT_LABELS = 1 << 5, OUT_USERSPACE = 1 << 6, OUT_SAVE = 1 << 7,
-	OUT_JSON = 1 << 8,
+	OUT_JSON = 1 << 8, OUT_CSV = 1 << 9,
 };
 
 /* [ADDR[:PORT]] of -n, -g and -j. */
@@ -74,6 +75,13 @@ struct place {
 struct label_maps {
 	struct cts_labelmap *map;   /* owned */
 	char *path;                 /* owned */
+};
+
+/* What is asked of many flows at once: question.h. */
+struct question {
+	const char *by, *sort;      /* lent by argv */
+	uint64_t top, limit;        /* lines */
+	uint64_t every_ms, intervals;
 };
 
 /* A command line, checked. */
@@ -102,6 +110,7 @@ struct cmdline {
 	const char *labelmap_path;  /* lent by argv */
 	const char *path;           /* of --load-file; lent by argv */
 	const char *filter_path;    /* of --filter-file; lent by argv */
+	struct question question;
 	bool selection_only;        /* a line of a --filter-file */
 	struct selections *any_of;  /* what that says, lent; NULL: no such file */
 };
@@ -135,6 +144,7 @@ int cmd_stats(struct cmdline *cl);
 int cmd_version(struct cmdline *cl);
 int cmd_help(struct cmdline *cl);
 int cmd_load(struct cmdline *cl);
+int cmd_top(struct cmdline *cl);
 
 /* The same on expectations: expect.c. */
 int expect_list(struct cmdline *cl);

@@ -47,6 +47,12 @@ const struct option_row option_rows[OPT_MAX] = {
 	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO,              "...oo...." "....." },
 	[OPT_HELPER]      = { 0, "helper", NULL, ARG,              "ooooo...." "....." },
 	[OPT_RESYNC]      = { 0, "resync", NULL, NO,               "......o.." "....." },
+	[OPT_BY]          = { 0, "by", NULL, ARG,                  "o.....o.." "....." },
+	[OPT_TOP]         = { 0, "top", NULL, OPTIONAL,            "o.....o.." "....." },
+	[OPT_SORT]        = { 0, "sort", NULL, ARG,                "o.....o.." "....." },
+	[OPT_LIMIT]       = { 0, "limit", NULL, ARG,               "o........" "....." },
+	[OPT_EVERY]       = { 0, "every", NULL, ARG,               "......o.." "....." },
+	[OPT_INTERVALS]   = { 0, "count", NULL, ARG,               "......o.." "....." },
 	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
 };
 
@@ -73,12 +79,32 @@ static bool sets_value(const struct cmdline *cl, enum option_id id)
 	       (id == OPT_MARK || id == OPT_STATUS || id == OPT_TIMEOUT);
 }
 
+/* -C and --top look at what -L would list. */
+static bool asks_table(const struct cmdline *cl)
+{
+	return cl->table != CTS_TABLE_EXPECT &&
+	       (cl->command->id == CMD_COUNT || cl->command->id == CMD_TOP);
+}
+
+static char asked_of_table(const struct cmdline *cl, enum option_id id)
+{
+	if (id == OPT_ZERO || id == OPT_LIMIT)
+		return '.';
+	if (id == OPT_OUTPUT)
+		return cl->command->id == CMD_COUNT && !(cl->output & ~(unsigned int)(OUT_JSON | OUT_CSV)) ?
+			'o' : '.';
+	if (id == OPT_EVERY && cl->command->id == CMD_TOP)
+		return 'o';
+	return option_rows[id].matrix[CMD_LIST];
+}
+
 static char options_rule(const struct cmdline *cl, enum option_id id, int column)
 {
 	const uint64_t no_selection = OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_EVENT_MASK) |
 		OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_BUFFER_SIZE) | OPT_BIT(OPT_LABEL_ADD) |
 		OPT_BIT(OPT_LABEL_DEL) | OPT_BIT(OPT_FILTER_FILE) | OPT_BIT(OPT_DRY_RUN) |
-		OPT_BIT(OPT_RESYNC);
+		OPT_BIT(OPT_RESYNC) | OPT_BIT(OPT_BY) | OPT_BIT(OPT_TOP) | OPT_BIT(OPT_SORT) |
+		OPT_BIT(OPT_LIMIT) | OPT_BIT(OPT_EVERY) | OPT_BIT(OPT_INTERVALS);
 
 	if (id == OPT_NAT_RANGE)
 		return 'o';
@@ -89,6 +115,8 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 	if (id == OPT_OUTPUT && cl->output == OUT_JSON &&
 	    (cl->command->id == CMD_STATS || cl->command->id == CMD_COUNT))
 		return 'o';
+	if (asks_table(cl))
+		return asked_of_table(cl, id);
 	return column < 0 ? '.' : option_rows[id].matrix[column];
 }
 

@@ -242,7 +242,7 @@ static const struct word output_words[] = {
 	{ "xml", OUT_XML }, { "extended", OUT_EXTENDED }, { "timestamp", OUT_TIMESTAMP },
 	{ "id", OUT_ID }, { "ktimestamp", OUT_KTIMESTAMP }, { "labels", OUT_LABELS },
 	{ "userspace", OUT_USERSPACE }, { "save", OUT_SAVE },
-	{ "json", OUT_JSON }, { NULL, 0 },
+	{ "json", OUT_JSON }, { "csv", OUT_CSV }, { NULL, 0 },
 };
 
 struct word_sum {

@@ -49,7 +49,7 @@ has()
 }
 
 is "conntrack --du" "--dump"
-is "conntrack --c" "--create --counter"
+is "conntrack --c" "--create --counter --count"
 has "conntrack " "--dump --get --delete --update --event --load-file"
 has "conntrack -" "-L -E --dump --output -o"
 is "conntrack -L " "conntrack expect dying unconfirmed"
@@ -69,6 +69,8 @@ is "conntrack -L -f " "ipv4 ipv6"
 is "conntrack -L -o k" "ktimestamp"
 has "conntrack -L -o " "extended id timestamp ktimestamp labels save xml json"
 is "conntrack -L -o id,x" "id,xml"
+is "conntrack -L --by reply-s" "reply-src reply-sport"
+is "conntrack -L --by src,stat" "src,state src,status"
 is "conntrack -L -o extended,id,e" ""
 is "conntrack -L --output=xml,k" "xml,ktimestamp"
 is "conntrack -E -e " "ALL NEW UPDATES DESTROY"
