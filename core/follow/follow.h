@@ -15,7 +15,7 @@
 #include <ctsync/event.h>
 
 #include "core/flow/pack.h"
-#include "core/sync/cache.h"
+#include "core/sync/store/cache.h"
 
 /* What becomes of one key. */
 struct cts_change {

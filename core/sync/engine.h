@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 
 #include "core/flow/pack.h"
-#include "core/sync/cache.h"
+#include "core/sync/store/cache.h"
 
 enum cts_sync_mode { CTS_MODE_FTFW, CTS_MODE_ALARM, CTS_MODE_NOTRACK };
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "core/flow/pack.h"
-#include "core/sync/cache.h"
+#include "core/sync/store/cache.h"
 
 #define KEYS 5000u
 #define KEY_LEN 14u      /* IPv4 TCP without a zone */

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "core/flow/pack.h"
-#include "core/sync/cache.h"
-#include "core/sync/slab.h"
+#include "core/sync/store/cache.h"
+#include "core/sync/store/slab.h"
 
 #define CHUNK_BITS 12u                   /* heads of one chunk */
 #define CHUNK_SIZE (1u << CHUNK_BITS)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/sync/slab.h"
+#include "core/sync/store/slab.h"
 
 #define PAGES_MAX (1u << 19)   /* 19 bits of page, 13 of slot */
 
