@@ -10,7 +10,7 @@
 #include "core/runtime/links.h"
 #include "core/runtime/loop.h"
 #include "core/sync/engine.h"
-#include "core/sync/mirror.h"
+#include "core/node/mirror.h"
 
 #include "cli/conntrackd/env.h"
 #include "cli/conntrackd/local_addrs.h"

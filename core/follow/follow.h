@@ -3,7 +3,7 @@
  * The table follower keeps invariant I0: when kernel events stop, a store equals the
  * kernel's table, as far as the filters let it. It merges partial events into whole
  * entries and dumps with live events, and asks for single entries where an event says
- * too little. The daemon's internal cache (core/sync/mirror.h) and what `conntrack -E
+ * too little. The daemon's internal cache (core/node/mirror.h) and what `conntrack -E
  * --resync` knows of the table are such stores.
  *
  * No socket inside: core/follow/resync.h, the tests and the simulation carry out what

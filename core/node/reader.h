@@ -11,7 +11,7 @@
 #include "core/kernel/events.h"
 #include "core/pipeline/pipeline.h"
 #include "core/runtime/loop.h"
-#include "core/sync/mirror.h"
+#include "core/node/mirror.h"
 
 struct cts_node_reader_conf {
 	struct cts_loop *loop;           /* lent */

@@ -70,7 +70,7 @@ void cts_engine_destroy(struct cts_engine *e);
 uint32_t cts_node_id(const char *name);
 uint64_t cts_engine_attrs(const struct cts_engine *e);   /* conf.attrs; 0 there: all */
 
-/* -- local changes: the mirror (core/sync/mirror.h) calls these -- */
+/* -- local changes: the mirror (core/node/mirror.h) calls these -- */
 
 /* The live entry with this key, 0: none (DEAD ones, that wait for their GONE, are none). */
 uint32_t cts_engine_find(struct cts_engine *e, const uint8_t *key, size_t key_len);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/sync/mirror.h"
+#include "core/node/mirror.h"
 #include "tests/sim/sim.h"
 
 #define CHUNK 8u

@@ -19,7 +19,7 @@
 
 #include <linux/netfilter/nf_conntrack_common.h>
 
-#include "core/sync/mirror.h"
+#include "core/node/mirror.h"
 
 #define KEYS 48u
 #define CHUNK 6u

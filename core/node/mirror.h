@@ -3,8 +3,8 @@
  * The mirror: a table follower (core/follow/follow.h) whose store is the engine's
  * internal cache, so that what the local kernel has is what peers are sent.
  */
-#ifndef CTS_SYNC_MIRROR_H
-#define CTS_SYNC_MIRROR_H
+#ifndef CTS_NODE_MIRROR_H
+#define CTS_NODE_MIRROR_H
 
 #include "core/follow/follow.h"
 #include "core/sync/engine.h"

@@ -5,7 +5,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <stdlib.h>
 
-#include "core/sync/mirror.h"
+#include "core/node/mirror.h"
 
 /* Bits that say nothing to another node, or do harm there. */
 #define STATUS_LOCAL (IPS_DYING | IPS_TEMPLATE | IPS_HELPER | IPS_OFFLOAD | IPS_HW_OFFLOAD)
