@@ -1,65 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keys of groups. Each kind of value says its own length, so that different flows
- * never make the same bytes, and numbers are in network order, so that keys sort as
- * people expect.
+ * Keys of groups: the values of the fields one behind the other, as the table of fields
+ * reads them. Numbers are turned into network order, so that keys sort as people expect.
  */
 #include "config.h"
 
-#include <arpa/inet.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <endian.h>
 #include <string.h>
 
 #include "cli/conntrack/group_key.h"
 #include "cli/conntrack/groups.h"
-#include "core/flow/tuple.h"
-
-enum kind {
-	KIND_ADDR, KIND_PORT, KIND_PROTO, KIND_STATE, KIND_ZONE, KIND_MARK, KIND_LABEL,
-	KIND_HELPER, KIND_STATUS, KIND_FAMILY,
-};
-
-struct group_field {
-	const char *name;
-	enum kind kind;
-	uint16_t tuple, member;      /* KIND_ADDR, KIND_PORT: where it stands in a flow */
-};
-
-#define ORIG offsetof(struct cts_flow, orig)
-#define REPLY offsetof(struct cts_flow, reply)
-#define MEMBER(name) offsetof(struct cts_tuple, name)
-
-static const struct group_field fields[] = {
-	{ "src", KIND_ADDR, ORIG, MEMBER(src) },
-	{ "dst", KIND_ADDR, ORIG, MEMBER(dst) },
-	{ "sport", KIND_PORT, ORIG, MEMBER(sport) },
-	{ "dport", KIND_PORT, ORIG, MEMBER(dport) },
-	{ "reply-src", KIND_ADDR, REPLY, MEMBER(src) },
-	{ "reply-dst", KIND_ADDR, REPLY, MEMBER(dst) },
-	{ "reply-sport", KIND_PORT, REPLY, MEMBER(sport) },
-	{ "reply-dport", KIND_PORT, REPLY, MEMBER(dport) },
-	{ "proto", KIND_PROTO, 0, 0 },
-	{ "state", KIND_STATE, 0, 0 },
-	{ "zone", KIND_ZONE, 0, 0 },
-	{ "mark", KIND_MARK, 0, 0 },
-	{ "label", KIND_LABEL, 0, 0 },
-	{ "helper", KIND_HELPER, 0, 0 },
-	{ "status", KIND_STATUS, 0, 0 },
-	{ "family", KIND_FAMILY, 0, 0 },
-};
-#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
 
 #define PREFIX_HOST_V4 32u
 #define PREFIX_HOST_V6 128u
 #define PREFIX_SITE_V6 64u       /* what one host of IPv6 may call its own */
 
-const char *group_field_names(void)
+static_assert(GROUP_FIELDS_MAX * sizeof(struct cts_field_value) <= GROUP_KEY_MAX,
+	      "a key fits");
+
+/* What differs for nearly every flow, or is said otherwise, makes no groups. */
+static bool groups_by(const struct cts_field *f)
 {
-	return "src, dst, sport, dport, reply-src, reply-dst, reply-sport, reply-dport, proto, "
-	       "state, zone, mark, label, helper, status, family; of addresses networks too: "
-	       "src/24, src/24/56";
+	return f != &cts_fields[CTS_FIELD_ID] && f != &cts_fields[CTS_FIELD_TIMEOUT];
+}
+
+/* The names of all that may be grouped by. */
+static void put_field_names(struct cts_line *l)
+{
+	for (const struct cts_field *f = cts_fields; f < cts_fields + CTS_FIELD_MAX; f++) {
+		if (!groups_by(f))
+			continue;
+		if (f > cts_fields)
+			cts_line_put(l, ", ");
+		cts_line_str(l, f->name);
+	}
+	cts_line_put(l, "; addresses as networks: src/24, src/24/56");
 }
 
 /* -- the words of --by -- */
@@ -69,12 +44,24 @@ struct by_words {
 	const struct place *at;
 };
 
-static const struct group_field *field_find(const char *name, size_t len)
+static const struct cts_field *field_find(const char *name, size_t len)
 {
-	for (size_t i = 0; i < N_FIELDS; i++)
-		if (strlen(fields[i].name) == len && memcmp(fields[i].name, name, len) == 0)
-			return &fields[i];
+	for (const struct cts_field *f = cts_fields; f < cts_fields + CTS_FIELD_MAX; f++)
+		if (groups_by(f) && strlen(f->name) == len && memcmp(f->name, name, len) == 0)
+			return f;
 	return NULL;
+}
+
+static void no_such_field(const struct place *at, const char *word, size_t len)
+	__attribute__((noreturn));
+static void no_such_field(const struct place *at, const char *word, size_t len)
+{
+	char names[1024];
+	struct cts_line l = { .at = names, .end = names + sizeof(names) };
+
+	put_field_names(&l);
+	die_at(at, EXIT_PARAMETER, "`%.*s' is no field for `--by': there are %.*s", (int)len, word,
+	       (int)(l.at - names), names);
 }
 
 static bool prefix_read(const char **text, const char *end, unsigned int max, uint8_t *prefix)
@@ -113,13 +100,12 @@ static void by_word(void *ctx, const char *word, size_t len)
 	const struct by_words *w = ctx;
 	struct group_by *by = w->by;
 	const char *slash = memchr(word, '/', len);
-	const struct group_field *f = field_find(word, slash ? (size_t)(slash - word) : len);
+	const struct cts_field *f = field_find(word, slash ? (size_t)(slash - word) : len);
 	uint8_t prefix[2] = { PREFIX_HOST_V4, PREFIX_HOST_V6 };
 
 	if (!f || len >= sizeof(by->field[0].name))
-		die_at(w->at, EXIT_PARAMETER, "`%.*s' is no field for `--by': there are %s",
-		       (int)len, word, group_field_names());
-	if (slash && (f->kind != KIND_ADDR || !prefixes_read(slash + 1, word + len, prefix)))
+		no_such_field(w->at, word, len);
+	if (slash && (f->type != CTS_FIELD_TYPE_ADDR || !prefixes_read(slash + 1, word + len, prefix)))
 		die_at(w->at, EXIT_PARAMETER, "bad network `%.*s' for `--by': an address and the "
 		       "bits of it that count, as in src/24, src/64 (IPv6), src/24/56 (both)",
 		       (int)len, word);
@@ -147,363 +133,146 @@ void group_by_parse(struct group_by *by, const struct place *at, const char *tex
 bool group_by_labels(const struct group_by *by)
 {
 	for (unsigned int i = 0; i < by->n; i++)
-		if (by->field[i].field->kind == KIND_LABEL)
+		if (by->field[i].field->type == CTS_FIELD_TYPE_LABEL)
 			return true;
 	return false;
 }
 
 /* -- from a flow -- */
 
-static uint8_t *put_addr(uint8_t *at, const struct cts_tuple *t, const union cts_addr *addr,
-			 const uint8_t prefix[2])
+static bool is_number(const struct cts_field *f)
 {
-	bool v6 = t->family == AF_INET6;
-	unsigned int bits = prefix[v6], whole = bits / 8;
-	size_t len = cts_addr_len(t->family);
-
-	*at++ = t->family;
-	if (!t->family)
-		return at;
-	memcpy(at, addr->bytes, len);
-	if (whole < len) {
-		at[whole] &= (uint8_t)(0xff00u >> bits % 8);
-		memset(at + whole + 1, 0, len - whole - 1);
-	}
-	return at + len;
+	return f->type != CTS_FIELD_TYPE_ADDR && f->type != CTS_FIELD_TYPE_LABEL &&
+	       f->type != CTS_FIELD_TYPE_TEXT;
 }
 
-static bool has_ports(uint8_t proto)
+static void to_network(struct cts_field_value *v, const uint8_t prefix[2])
 {
-	return cts_l4_kind(proto) == CTS_L4_PORTS && proto != IPPROTO_GRE;
+	unsigned int bits = prefix[v->kind == AF_INET6], whole = bits / 8;
+
+	if (whole >= sizeof(v->bits.addr))
+		return;
+	v->bits.bytes[whole] &= (uint8_t)(0xff00u >> bits % 8);
+	memset(v->bits.bytes + whole + 1, 0, sizeof(v->bits.addr) - whole - 1);
 }
 
-static uint8_t *put_port(uint8_t *at, const struct cts_tuple *t, const uint16_t *port)
+/* The kernel leaves out a mark, a zone of 0; ports are absent because there are none. */
+static bool counts_as_zero(const struct cts_field *f)
 {
-	*at++ = has_ports(t->proto);
-	if (!at[-1])
-		return at;
-	memcpy(at, port, sizeof(*port));
-	return at + sizeof(*port);
-}
-
-static uint8_t *put_state(uint8_t *at, const struct cts_flow *f)
-{
-	at[0] = at[1] = 0;
-	if (cts_flow_has(f, CTS_FLOW_TCP_STATE)) {
-		at[0] = IPPROTO_TCP;
-		at[1] = f->tcp_state;
-	} else if (cts_flow_has(f, CTS_FLOW_SCTP_STATE)) {
-		at[0] = IPPROTO_SCTP;
-		at[1] = f->sctp_state;
-	} else if (cts_flow_has(f, CTS_FLOW_DCCP_STATE)) {
-		at[0] = IPPROTO_DCCP;
-		at[1] = f->dccp_state;
-	}
-	return at + 2;
-}
-
-static uint8_t *put_u32(uint8_t *at, uint32_t value)
-{
-	value = htonl(value);
-	memcpy(at, &value, sizeof(value));
-	return at + sizeof(value);
-}
-
-static uint8_t *put_zone(uint8_t *at, uint16_t zone)
-{
-	zone = htons(zone);
-	memcpy(at, &zone, sizeof(zone));
-	return at + sizeof(zone);
-}
-
-static uint8_t *put_labels(uint8_t *at, const struct cts_flow *f)
-{
-	const size_t size = LABEL_WORDS * sizeof(uint32_t);
-
-	memset(at, 0, size);
-	if (cts_flow_has(f, CTS_FLOW_LABELS))
-		memcpy(at, f->labels, f->labels_len < size ? f->labels_len : size);
-	return at + size;
-}
-
-static uint8_t *put_helper(uint8_t *at, const struct cts_flow *f)
-{
-	size_t len = cts_flow_has(f, CTS_FLOW_HELPER) ? f->helper_len : 0;
-
-	if (len > HELPER_NAME_MAX)
-		len = HELPER_NAME_MAX;
-	*at++ = (uint8_t)len;
-	if (len)
-		memcpy(at, f->helper, len);
-	return at + len;
+	return f->absent == CTS_FIELD_ABSENT_ZERO && f->push != CTS_FIELD_PUSH_TUPLE;
 }
 
 size_t group_key(const struct group_by *by, const struct cts_flow *f, uint8_t *key)
 {
-	uint8_t *at = key;
-
 	for (unsigned int i = 0; i < by->n; i++) {
-		const struct group_field *field = by->field[i].field;
-		const struct cts_tuple *t =
-			(const struct cts_tuple *)((const char *)f + field->tuple);
-		const void *member = (const char *)t + field->member;
+		const struct cts_field *field = by->field[i].field;
+		struct cts_field_value v;
 
-		switch (field->kind) {
-		case KIND_ADDR:
-			at = put_addr(at, t, member, by->field[i].prefix);
-			break;
-		case KIND_PORT:
-			at = put_port(at, t, member);
-			break;
-		case KIND_PROTO:
-			*at++ = f->orig.proto;
-			break;
-		case KIND_STATE:
-			at = put_state(at, f);
-			break;
-		case KIND_ZONE:
-			at = put_zone(at, cts_flow_key_zone(f));
-			break;
-		case KIND_MARK:
-			at = put_u32(at, cts_flow_has(f, CTS_FLOW_MARK) ? f->mark : 0);
-			break;
-		case KIND_LABEL:
-			at = put_labels(at, f);
-			break;
-		case KIND_HELPER:
-			at = put_helper(at, f);
-			break;
-		case KIND_STATUS:
-			at = put_u32(at, cts_flow_has(f, CTS_FLOW_STATUS) ? f->status : 0);
-			break;
-		case KIND_FAMILY:
-			*at++ = f->orig.family;
-			break;
-		}
+		if (!cts_field_read(field, f, &v))
+			v.present = counts_as_zero(field);
+		if (field->type == CTS_FIELD_TYPE_ADDR)
+			to_network(&v, by->field[i].prefix);
+		else if (is_number(field))
+			v.bits.word[0] = htobe64(v.bits.word[0]);
+		memcpy(key + i * sizeof(v), &v, sizeof(v));
 	}
-	return (size_t)(at - key);
+	return by->n * sizeof(struct cts_field_value);
 }
 
 /* -- to text -- */
 
-static void quote(struct cts_line *l, enum group_form form)
-{
-	if (form == GROUP_JSON)
-		cts_line_put(l, "\"");
-}
-
-static void value_none(struct cts_line *l, enum group_form form)
-{
-	if (form != GROUP_CSV)
-		cts_line_str(l, form == GROUP_JSON ? "null" : "-");
-}
-
-static void value_word(struct cts_line *l, enum group_form form, const char *word)
-{
-	quote(l, form);
-	cts_line_str(l, word);
-	quote(l, form);
-}
-
-/* Quotes for what would be taken for several fields (RFC 4180). */
-static void value_text(struct cts_line *l, enum group_form form, const char *text, size_t len)
+static void put_quoted(struct cts_line *l, enum group_form form, const char *text, size_t len)
 {
 	if (form == GROUP_JSON) {
 		cts_line_json(l, text, len);
 		return;
 	}
-	if (form == GROUP_TEXT || (!memchr(text, ',', len) && !memchr(text, '"', len) &&
-				   !memchr(text, '\n', len) && !memchr(text, '\r', len))) {
+	if (form == GROUP_TEXT || !len || (!memchr(text, ',', len) && !memchr(text, '"', len))) {
 		cts_line_text(l, text, len);
 		return;
 	}
-	cts_line_put(l, "\"");
+	cts_line_put(l, "\"");                       /* RFC 4180 */
 	for (; len; text++, len--)
 		cts_line_text(l, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
 	cts_line_put(l, "\"");
 }
 
-static const uint8_t *value_addr(struct cts_line *l, enum group_form form, const uint8_t *at,
-				 bool network, const uint8_t prefix[2])
+static bool bit_is_set(const struct cts_field *f, const struct cts_field_value *v, unsigned int bit)
 {
-	uint8_t family = *at++;
-	union cts_addr addr = { .v4 = 0 };
-	size_t len = cts_addr_len(family);
-
-	if (!family) {
-		value_none(l, form);
-		return at;
-	}
-	memcpy(addr.bytes, at, len);
-	quote(l, form);
-	cts_line_addr(l, family, &addr);
-	if (network) {
-		cts_line_put(l, "/");
-		cts_line_number(l, prefix[family == AF_INET6]);
-	}
-	quote(l, form);
-	return at + len;
+	if (f->type == CTS_FIELD_TYPE_STATUS)
+		return bit < 32 && v->bits.word[0] >> bit & 1;
+	return v->bits.label[bit / 32] >> bit % 32 & 1;
 }
 
-static const uint8_t *value_port(struct cts_line *l, enum group_form form, const uint8_t *at)
+/* An array of names; a bit without a name is its number. */
+static void put_bits(struct cts_line *l, const struct cts_field *f, const struct cts_field_value *v,
+		     const struct cts_labelmap *labels)
 {
-	if (!*at++) {
-		value_none(l, form);
-		return at;
-	}
-	cts_line_number(l, (unsigned int)at[0] << 8 | at[1]);
-	return at + 2;
-}
-
-static const uint8_t *value_proto(struct cts_line *l, enum group_form form, const uint8_t *at)
-{
-	const char *name = cts_proto_name(*at);
-
-	if (strcmp(name, "unknown") != 0) {
-		value_word(l, form, name);
-		return at + 1;
-	}
-	quote(l, form);
-	cts_line_number(l, *at);
-	quote(l, form);
-	return at + 1;
-}
-
-static const uint8_t *value_state(struct cts_line *l, enum group_form form, const uint8_t *at)
-{
-	const char *name = at[0] == IPPROTO_TCP ? cts_tcp_state_name(at[1]) :
-			   at[0] == IPPROTO_SCTP ? cts_sctp_state_name(at[1]) :
-						   cts_dccp_state_name(at[1]);
-
-	if (at[0])
-		value_word(l, form, name ? name : "NONE");
-	else
-		value_none(l, form);
-	return at + 2;
-}
-
-static uint32_t read_u32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return ntohl(value);
-}
-
-/* Names of bits in a list; a bit without a name is its number. */
-static void value_bit(struct cts_line *l, enum group_form form, const char *name,
-		      unsigned int bit, bool first)
-{
-	if (!first)
-		cts_line_put(l, ",");
-	if (!name || !*name)
-		cts_line_number(l, bit);
-	else if (form == GROUP_JSON)
-		cts_line_json(l, name, strlen(name));
-	else
-		cts_line_str(l, name);
-}
-
-static const char *bit_name(unsigned int bit, const struct cts_labelmap *labels, bool status)
-{
-	if (status)
-		return cts_status_name(bit);
-	return labels ? cts_labelmap_name(labels, bit) : NULL;
-}
-
-static void value_bits(struct cts_line *l, enum group_form form, const uint32_t *words,
-		       unsigned int n, const struct cts_labelmap *labels, bool status)
-{
-	char buf[GROUP_VALUE_MAX];
-	struct cts_line list = { .at = buf, .end = buf + sizeof(buf) };
 	bool first = true;
 
-	for (unsigned int bit = 0; bit < n * 32; bit++) {
-		if (!(words[bit / 32] >> bit % 32 & 1))
+	cts_line_put(l, "[");
+	for (unsigned int bit = 0; bit < sizeof(v->bits.label) * 8; bit++) {
+		const char *name = f->type == CTS_FIELD_TYPE_STATUS ? cts_status_name(bit) :
+				   labels ? cts_labelmap_name(labels, bit) : NULL;
+
+		if (!bit_is_set(f, v, bit))
 			continue;
-		value_bit(&list, form, bit_name(bit, labels, status), bit, first);
+		if (!first)
+			cts_line_put(l, ",");
 		first = false;
+		if (name && *name)
+			cts_line_json(l, name, strlen(name));
+		else
+			cts_line_number(l, bit);
 	}
-	l->full |= list.full;
-	if (form == GROUP_JSON) {
-		cts_line_put(l, "[");
-		cts_line_text(l, buf, (size_t)(list.at - buf));
-		cts_line_put(l, "]");
-	} else if (first) {
-		value_none(l, form);
-	} else {
-		value_text(l, form, buf, (size_t)(list.at - buf));
-	}
+	cts_line_put(l, "]");
 }
 
-static const uint8_t *value_labels(struct cts_line *l, enum group_form form, const uint8_t *at,
-				   const struct cts_labelmap *labels)
+static bool is_bits(const struct cts_field *f)
 {
-	uint32_t words[LABEL_WORDS];
-
-	memcpy(words, at, sizeof(words));
-	value_bits(l, form, words, LABEL_WORDS, labels, false);
-	return at + sizeof(words);
+	return f->type == CTS_FIELD_TYPE_STATUS || f->type == CTS_FIELD_TYPE_LABEL;
 }
 
-static const uint8_t *value_status(struct cts_line *l, enum group_form form, const uint8_t *at)
+static void put_json(struct cts_line *l, const struct cts_field *f,
+		     const struct cts_field_value *v, const struct cts_labelmap *labels,
+		     const char *text, size_t len)
 {
-	uint32_t status = read_u32(at);
-
-	value_bits(l, form, &status, 1, NULL, true);
-	return at + sizeof(status);
-}
-
-static const uint8_t *value_helper(struct cts_line *l, enum group_form form, const uint8_t *at)
-{
-	size_t len = *at++;
-
-	if (len)
-		value_text(l, form, (const char *)at, len);
+	if (is_bits(f))
+		put_bits(l, f, v, labels);
+	else if (!v->present)
+		cts_line_put(l, "null");
+	else if (f->type == CTS_FIELD_TYPE_NUMBER || f->type == CTS_FIELD_TYPE_BE16)
+		cts_line_text(l, text, len);
 	else
-		value_none(l, form);
-	return at + len;
+		cts_line_json(l, text, len);
 }
 
-void group_key_value(const struct group_by *by, unsigned int i, const uint8_t **at,
+/* Nothing at all: an empty field is what programs expect. */
+static bool is_empty(const struct cts_field *f, const struct cts_field_value *v)
+{
+	return !v->present || (is_bits(f) && !(v->bits.word[0] | v->bits.word[1]));
+}
+
+void group_key_value(const struct group_by *by, unsigned int i, const uint8_t *key,
 		     enum group_form form, const struct cts_labelmap *labels,
 		     struct cts_line *l)
 {
-	const uint8_t *key = *at;
+	const struct cts_field *f = by->field[i].field;
+	char text[GROUP_VALUE_MAX];
+	struct cts_line value = { .at = text, .end = text + sizeof(text) };
+	struct cts_field_value v;
 
-	switch (by->field[i].field->kind) {
-	case KIND_ADDR:
-		*at = value_addr(l, form, key, by->field[i].network, by->field[i].prefix);
-		break;
-	case KIND_PORT:
-		*at = value_port(l, form, key);
-		break;
-	case KIND_PROTO:
-		*at = value_proto(l, form, key);
-		break;
-	case KIND_STATE:
-		*at = value_state(l, form, key);
-		break;
-	case KIND_ZONE:
-		cts_line_number(l, (unsigned int)key[0] << 8 | key[1]);
-		*at = key + 2;
-		break;
-	case KIND_MARK:
-		cts_line_number(l, read_u32(key));
-		*at = key + 4;
-		break;
-	case KIND_LABEL:
-		*at = value_labels(l, form, key, labels);
-		break;
-	case KIND_HELPER:
-		*at = value_helper(l, form, key);
-		break;
-	case KIND_STATUS:
-		*at = value_status(l, form, key);
-		break;
-	case KIND_FAMILY:
-		value_word(l, form, *key == AF_INET6 ? "ipv6" : "ipv4");
-		*at = key + 1;
-		break;
+	memcpy(&v, key + i * sizeof(v), sizeof(v));
+	if (is_number(f))
+		v.bits.word[0] = be64toh(v.bits.word[0]);
+	cts_field_put(&value, f, &v, labels);
+	if (by->field[i].network && v.present) {
+		cts_line_put(&value, "/");
+		cts_line_number(&value, by->field[i].prefix[v.kind == AF_INET6]);
 	}
+	if (form == GROUP_JSON)
+		put_json(l, f, &v, labels, text, (size_t)(value.at - text));
+	else if (!is_empty(f, &v) || form == GROUP_TEXT)
+		put_quoted(l, form, text, (size_t)(value.at - text));
+	l->full |= value.full;
 }

@@ -7,16 +7,15 @@
 #include <ctsync/line.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "core/flow/field.h"
 
 #define GROUP_FIELDS_MAX 8u
 #define GROUP_VALUE_MAX 4096u    /* a value as text: up to 128 names of labels */
 
-struct group_field;              /* a row of the table in group_key.c */
-
 struct group_by {
 	unsigned int n;
 	struct {
-		const struct group_field *field;
+		const struct cts_field *field;
 		char name[32];           /* as it was written: "src/24" */
 		uint8_t prefix[2];       /* bits of an address that count, IPv4 and IPv6 */
 		bool network;            /* not all of them */
@@ -29,14 +28,12 @@ void group_by_parse(struct group_by *by, const struct place *at, const char *tex
 size_t group_key(const struct group_by *by, const struct cts_flow *f, uint8_t *key);
 
 enum group_form { GROUP_TEXT, GROUP_CSV, GROUP_JSON };
-/* One field's value out of a key: field number i, whose bytes begin at *at; *at moves to
- * those of the next one. What a flow does not have is "-", nothing, or null. */
-void group_key_value(const struct group_by *by, unsigned int i, const uint8_t **at,
+/* The value of field number i out of a key. What a flow does not have is "-", nothing, or
+ * null. */
+void group_key_value(const struct group_by *by, unsigned int i, const uint8_t *key,
 		     enum group_form form, const struct cts_labelmap *labels,
 		     struct cts_line *l);
 /* One of the fields is labels, which have names. */
 bool group_by_labels(const struct group_by *by);
-/* The names that may be grouped by, split by ", ". */
-const char *group_field_names(void);
 
 #endif

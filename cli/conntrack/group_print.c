@@ -37,13 +37,13 @@ static size_t format_number(const struct group_listing *gl, const struct group_c
 	return (size_t)n;
 }
 
-/* The next value of a key; what would be too long is cut, which no value of 128 names is. */
-static size_t format_value(const struct group_listing *gl, unsigned int i, const uint8_t **at,
+/* A value of a key; what would be too long is cut, which no value of 128 names is. */
+static size_t format_value(const struct group_listing *gl, unsigned int i, const uint8_t *key,
 			   char *buf, size_t size)
 {
 	struct cts_line l = { .at = buf, .end = buf + size };
 
-	group_key_value(gl->by, i, at, gl->form, gl->labels, &l);
+	group_key_value(gl->by, i, key, gl->form, gl->labels, &l);
 	return (size_t)(l.at - buf);
 }
 
@@ -70,10 +70,8 @@ static void measure(const struct group_listing *gl, const struct group *const *l
 	for (unsigned int k = 0; k < gl->n_columns; k++)
 		widen(&w->number[k], strlen(gl->column[k].name));
 	for (size_t i = 0; i < n; i++) {
-		const uint8_t *at = list[i]->key;
-
 		for (unsigned int k = 0; k < gl->by->n; k++)
-			widen(&w->field[k], format_value(gl, k, &at, buf, sizeof(buf)));
+			widen(&w->field[k], format_value(gl, k, list[i]->key, buf, sizeof(buf)));
 		for (unsigned int k = 0; k < gl->n_columns; k++)
 			widen(&w->number[k], format_number(gl, &gl->column[k], list[i]->sum, buf));
 	}
@@ -92,11 +90,10 @@ static void text_head(const struct group_listing *gl, const struct widths *w, FI
 static void text_row(const struct group_listing *gl, const struct widths *w,
 		     const struct group *g, FILE *fp)
 {
-	const uint8_t *at = g->key;
 	char buf[GROUP_VALUE_MAX];
 
 	for (unsigned int k = 0; k < gl->by->n; k++) {
-		size_t len = format_value(gl, k, &at, buf, sizeof(buf));
+		size_t len = format_value(gl, k, g->key, buf, sizeof(buf));
 
 		fprintf(fp, "%-*.*s", (int)(w->field[k] + (k + 1 < gl->by->n ? GAP : 0)),
 			(int)len, buf);
@@ -154,13 +151,12 @@ static void csv_head(const struct group_listing *gl, FILE *fp)
 
 static void csv_row(const struct group_listing *gl, const struct group *g, FILE *fp)
 {
-	const uint8_t *at = g->key;
 	char buf[GROUP_VALUE_MAX];
 
 	if (gl->time_ns)
 		fprintf(fp, "%" PRIu64 ",%.6f,", gl->time_ns, gl->seconds);
 	for (unsigned int k = 0; k < gl->by->n; k++) {
-		size_t len = format_value(gl, k, &at, buf, sizeof(buf));
+		size_t len = format_value(gl, k, g->key, buf, sizeof(buf));
 
 		fprintf(fp, "%s%.*s", k ? "," : "", (int)len, buf);
 	}
@@ -175,7 +171,6 @@ static void csv_row(const struct group_listing *gl, const struct group *g, FILE 
 
 static void json_row(const struct group_listing *gl, const struct group *g, FILE *fp)
 {
-	const uint8_t *at = g->key;
 	char buf[GROUP_VALUE_MAX];
 
 	fputs("{\"table\":\"groups\"", fp);
@@ -183,7 +178,7 @@ static void json_row(const struct group_listing *gl, const struct group *g, FILE
 		fprintf(fp, ",\"time_ns\":%" PRIu64 ",\"seconds\":%.6f", gl->time_ns, gl->seconds);
 	fputs(",\"by\":{", fp);
 	for (unsigned int k = 0; k < gl->by->n; k++) {
-		size_t len = format_value(gl, k, &at, buf, sizeof(buf));
+		size_t len = format_value(gl, k, g->key, buf, sizeof(buf));
 
 		fprintf(fp, "%s\"%s\":%.*s", k ? "," : "", gl->by->field[k].name, (int)len, buf);
 	}
