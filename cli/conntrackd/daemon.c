@@ -348,6 +348,15 @@ static int create_takeover(struct daemon *d)
 	return d->takeover ? 0 : -1;
 }
 
+static enum cts_coalesce_mode coalesce_mode(const struct cts_options *kernel)
+{
+	const char *mode = cts_options_string(kernel, "coalesce");
+
+	return strcmp(mode, "never") == 0    ? CTS_COALESCE_NEVER
+	       : strcmp(mode, "always") == 0 ? CTS_COALESCE_ALWAYS
+					     : CTS_COALESCE_ADAPTIVE;
+}
+
 static int create_reader(struct daemon *d)
 {
 	const struct cts_options *k = d->conf->kernel;
@@ -361,6 +370,7 @@ static int create_reader(struct daemon *d)
 		.reliable = cts_options_bool(k, "reliable_events"),
 		.poll_s = (unsigned int)cts_options_int(k, "poll_interval"),
 		.reconcile_s = (unsigned int)cts_options_int(k, "reconcile_interval"),
+		.coalesce = coalesce_mode(k),
 	};
 
 	if (d->takeover)
@@ -472,7 +482,7 @@ int daemon_run(struct daemon *d)
 
 	cts_info("conntrackd " PACKAGE_VERSION " runs, node %s, %s", d->conf->node,
 		 d->conf->sync ? cts_options_string(d->conf->sync, "mode") : "statistics");
-	/* The reader rests for tens of microseconds; by default the kernel adds 50. */
+	/* Events wait for less than a millisecond; by default the kernel adds 50 us. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	env_notify("READY=1");
 	ret = cts_loop_run(d->loop);

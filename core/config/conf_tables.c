@@ -81,6 +81,9 @@ static const struct cts_option kernel[] = {
 	  .help = "seconds between dumps of the table instead of events, 0: events" },
 	{ .name = "collision", .type = CTS_OPT_CHOICE, .choices = "keep replace", .def = "keep",
 	  .help = "which entry stays when a committed one clashes with a local one" },
+	{ .name = "coalesce", .type = CTS_OPT_CHOICE, .choices = "adaptive never always",
+	  .def = "adaptive",
+	  .help = "events gather for up to 1 ms before they are read: under load, never or always" },
 	{ .name = NULL }
 };
 

@@ -9,15 +9,14 @@
 #include <ctsync/log.h>
 
 #include "core/follow/resync.h"
+#include "core/kernel/coalesce.h"
 
 #include "core/node/reader.h"
 
 #define READ_ROUNDS 8u              /* recvmmsg a turn: others want their turn */
-#define GATHER_EACH_NS 50000u       /* events may wait this long for each one of the last read */
-#define GATHER_MAX_NS 250000u       /* and no longer */
-#define GATHER_WITHIN_NS 3000000u   /* reads that follow so closely are load */
 #define LOSS_CHECK_NS 10000000u     /* how often at least it is asked for while events come */
-#define READ_FULL 64                /* fewer messages than this: the socket is empty */
+#define READ_FULL 64                /* so many came at once: more may have come meanwhile */
+#define READ_SOME 2                 /* the same, where events do not wait for each other */
 #define RECONCILE_SHARE 100u        /* a dump's CPU time is at most 1/100 of what follows */
 #define LOSS_DELAY_MS 100u          /* after a loss: first read what is left */
 #define START_DELAY_MS 5u           /* peers first: they send while the table is read */
@@ -31,7 +30,7 @@ struct cts_node_reader {
 	struct cts_mirror *mirror;       /* lent */
 	void (*ready)(void *ctx);
 	void *ready_ctx;
-	uint64_t last_read_ns;
+	struct cts_coalesce coalesce;
 	uint64_t loss_check_ns;          /* of the last one */
 	bool loss_unchecked;             /* events were read since */
 	unsigned int last_read;          /* events of the last turn that read some */
@@ -69,28 +68,32 @@ static void push_batch(void *ctx, const struct cts_event *const *ev, size_t n)
 
 /* -- events -- */
 
-/*
- * System calls are dear, and who reads while others write gets one event a call.
- * So under load a readable socket is left alone for a moment, the longer the more
- * the last read brought: a quiet link keeps its latency, a busy one its CPU. The
- * first event after a pause is read at once. The rest is taken here, not by a
- * timer, which would cost more calls than it saves.
- */
 static void events_readable(void *ctx, unsigned int flags)
 {
 	struct cts_node_reader *r = ctx;
-	uint64_t rest = (uint64_t)r->last_read * GATHER_EACH_NS;
-	struct timespec ts = {
-		.tv_nsec = (long)(rest < GATHER_MAX_NS ? rest : GATHER_MAX_NS),
-	};
 
-	if (cts_loop_now_ns(r->conf.loop) - r->last_read_ns < GATHER_WITHIN_NS)
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 	r->readable = true;
+}
+
+/*
+ * After events that came in a load, the next are left to gather for a moment; the first
+ * after a pause is read at once. The loop sleeps, not a timer, which would cost more calls
+ * than it saves.
+ */
+static void coalesce(struct cts_node_reader *r)
+{
+	uint64_t now = cts_loop_now_ns(r->conf.loop), wait;
+
+	if (cts_coalesce_count(&r->coalesce, r->last_read, now))
+		cts_coalesce_measure(&r->coalesce, now, cpu_ns());
+	wait = cts_coalesce_wait_ns(&r->coalesce);
+	if (wait)
+		cts_loop_pause(r->conf.loop, now + wait);
 }
 
 static bool read_events(struct cts_node_reader *r)
 {
+	const int again = cts_coalesce_wait_ns(&r->coalesce) ? READ_FULL : READ_SOME;
 	bool more = true;
 
 	r->readable = false;
@@ -102,12 +105,13 @@ static bool read_events(struct cts_node_reader *r)
 			cts_err("events: cannot read: %s", strerror(errno));
 		if (n > 0)
 			r->last_read += (unsigned int)n;
-		more = n >= READ_FULL;
+		more = n >= again;
 	}
-	r->last_read_ns = cts_loop_now_ns(r->conf.loop);
 	r->loss_unchecked = true;
 	r->readable = more;
 	r->undrained &= more;
+	if (r->last_read)
+		coalesce(r);
 	return more;
 }
 
@@ -295,6 +299,7 @@ struct cts_node_reader *cts_node_reader_create(const struct cts_node_reader_conf
 	if (!r)
 		return NULL;
 	r->conf = *conf;
+	cts_coalesce_init(&r->coalesce, conf->coalesce, cts_loop_now_ns(conf->loop), cpu_ns());
 	r->resync = cts_resync_open(&resync);
 	if (!r->resync) {
 		cts_err("kernel: cannot open a netlink socket: %s", strerror(errno));

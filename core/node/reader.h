@@ -8,6 +8,7 @@
 #ifndef CTS_NODE_READER_H
 #define CTS_NODE_READER_H
 
+#include "core/kernel/coalesce.h"
 #include "core/kernel/events.h"
 #include "core/pipeline/pipeline.h"
 #include "core/runtime/loop.h"
@@ -23,6 +24,7 @@ struct cts_node_reader_conf {
 	bool reliable;
 	unsigned int poll_s;             /* dumps instead of events; 0: events */
 	unsigned int reconcile_s;        /* 0: only at start and after a loss */
+	enum cts_coalesce_mode coalesce;
 };
 
 struct cts_node_reader;

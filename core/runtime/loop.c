@@ -15,6 +15,7 @@ struct cts_loop {
 	void *turn_ctx;
 	uint64_t now_ns;                 /* 0: not read yet in this turn */
 	uint64_t longest_ns;             /* a turn took */
+	uint64_t pause_ns;               /* until when the next turn waits; 0: for events */
 	bool stop;
 };
 
@@ -88,6 +89,15 @@ static void note_turn(struct cts_loop *loop)
 		loop->longest_ns = took;
 }
 
+/* A signal ends it early. */
+static void loop_sleep(uint64_t until_ns)
+{
+	struct timespec ts = { .tv_sec = (time_t)(until_ns / 1000000000u),
+			       .tv_nsec = (long)(until_ns % 1000000000u) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
 int cts_loop_run(struct cts_loop *loop)
 {
 	bool more = false;
@@ -98,6 +108,11 @@ int cts_loop_run(struct cts_loop *loop)
 		 * turn stays readable, and without ONCE the turn would not end. */
 		int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
+		if (loop->pause_ns && !more) {
+			loop_sleep(loop->pause_ns);
+			more = true;
+		}
+		loop->pause_ns = 0;
 		loop->now_ns = 0;
 		if (event_base_loop(loop->base, more ? flags | EVLOOP_NONBLOCK : flags) < 0)
 			return -1;
@@ -117,6 +132,11 @@ void cts_loop_on_turn(struct cts_loop *loop, bool (*turn)(void *ctx), void *ctx)
 {
 	loop->turn = turn;
 	loop->turn_ctx = ctx;
+}
+
+void cts_loop_pause(struct cts_loop *loop, uint64_t until_ns)
+{
+	loop->pause_ns = until_ns;
 }
 
 struct event_base *cts_loop_base(struct cts_loop *loop)

@@ -24,6 +24,12 @@ void cts_loop_stop(struct cts_loop *loop);
  */
 void cts_loop_on_turn(struct cts_loop *loop, bool (*turn)(void *ctx), void *ctx);
 
+/*
+ * Let descriptors gather: after this turn nothing is looked at before the time until_ns
+ * of cts_loop_now_ns()'s clock. Once, and not when there is more to do.
+ */
+void cts_loop_pause(struct cts_loop *loop, uint64_t until_ns);
+
 /* How long the longest turn took so far, waiting for events left out: nothing else
  * could be served meanwhile. */
 uint64_t cts_loop_longest_ns(const struct cts_loop *loop);

@@ -117,7 +117,7 @@ static void mistakes_in_groups_name_their_line(void **state)
 {
 	refuse("\nkernel = {\n  polling = 5;\n};",
 	       "3: kernel.polling: unknown option, allowed: event_buffer, reconcile_interval, "
-	       "events_sysctl, reliable_events, poll_interval, collision");
+	       "events_sysctl, reliable_events, poll_interval, collision, coalesce");
 	refuse("kernels = { };",
 	       "1: kernels: unknown option, allowed: control, log, kernel, cache, sync, filters, "
 	       "outputs, node, lock, plugin_path");

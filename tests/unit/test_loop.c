@@ -195,6 +195,45 @@ static void signalled(void *ctx, int signo)
 		stop(f);
 }
 
+/* The first pause, of an hour, does not count: there is more to do. */
+static bool turn_pauses(void *ctx)
+{
+	struct fixture *f = ctx;
+	bool more = ++f->turns == 1;
+
+	f->now_ns = cts_loop_now_ns(f->loop);
+	cts_loop_pause(f->loop, f->now_ns + (more ? 3600000000000u : 20000000u));
+	return more;
+}
+
+static void stop_at_the_third_call(void *ctx, unsigned int flags)
+{
+	struct fixture *f = ctx;
+
+	if (++f->calls < 3)
+		return;
+	assert_true(cts_loop_now_ns(f->loop) - f->now_ns >= 20000000);
+	cts_loop_stop(f->loop);
+}
+
+/* The descriptor is readable all the time: only the pause holds the second call back. */
+static void a_pause_holds_events_back_unless_there_is_more_to_do(void **state)
+{
+	struct fixture *f = *state;
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	f->watch = cts_watch_create(f->loop, fds[0], CTS_WATCH_READ, stop_at_the_third_call, f);
+	assert_non_null(f->watch);
+	cts_loop_on_turn(f->loop, turn_pauses, f);
+	assert_int_equal(cts_loop_run(f->loop), 0);
+	assert_int_equal(f->calls, 3);
+	assert_int_equal(f->turns, 3);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void signal_comes_as_a_call_from_the_loop(void **state)
 {
 	struct fixture *f = *state;
@@ -270,6 +309,8 @@ int main(void)
 			watch_tells_of_readable_descriptors_and_rests_when_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_descriptor_that_stays_ready_does_not_keep_the_hook_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_pause_holds_events_back_unless_there_is_more_to_do, setup, teardown),
 		cmocka_unit_test_setup_teardown(signal_comes_as_a_call_from_the_loop, setup,
 						teardown),
 		cmocka_unit_test(log_file_takes_lines_by_level_and_limits_repeats),
