@@ -509,5 +509,3 @@ int cts_writer_add(struct cts_writer *w, enum cts_write_op op, const struct cts_
 	}
 	return writer_add(w, op, flow, cookie);
 }
-
-/* -- the whole table -- */

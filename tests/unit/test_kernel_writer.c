@@ -260,26 +260,6 @@ static void a_batch_larger_than_128_is_refused(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
-static void the_table_is_emptied_whole_or_by_family(void **state)
-{
-	struct outcome out;
-	struct cts_writer *w = kernel_writer(NULL, &out);
-	struct cts_flow f;
-
-	kernel_raw_create(0, 300);
-	for (uint32_t i = 0; i < 200; i++) {
-		kernel_flow6(&f, i);
-		cts_writer_add(w, CTS_OP_CREATE, &f, i);
-	}
-	assert_int_equal(cts_writer_flush(w), 0);
-	assert_int_equal(cts_table_count(), 500);
-	assert_int_equal(cts_table_flush(AF_INET6), 0);
-	assert_int_equal(cts_table_count(), 300);
-	assert_int_equal(cts_table_flush(AF_UNSPEC), 0);
-	assert_int_equal(cts_table_count(), 0);
-	cts_writer_close(w);
-}
-
 #define MANY 200000u
 
 /* CPU time beside the plain libmnl loop's for the same entries. */
@@ -335,7 +315,6 @@ int main(void)
 		cmocka_unit_test_setup(operations_on_one_key_keep_their_order, fresh),
 		cmocka_unit_test_setup(done_may_not_call_the_writer, fresh),
 		cmocka_unit_test_setup(a_batch_larger_than_128_is_refused, fresh),
-		cmocka_unit_test_setup(the_table_is_emptied_whole_or_by_family, fresh),
 		cmocka_unit_test_setup(many_entries_are_written_and_a_full_table_is_said_so, fresh),
 	};
 

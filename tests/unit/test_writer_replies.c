@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ static struct {
 	void (*answer)(const struct nlmsghdr *nlh, const struct sent *s, bool last);
 	unsigned int asked;             /* for the answer functions' own use */
 	unsigned int queued, taken;
+	size_t receive_buffer;
 	struct datagram queue[QUEUE_MAX];
 } kernel;
 
@@ -123,6 +125,13 @@ int __wrap_recvmmsg(int fd, struct mmsghdr *msg, unsigned int n, int flags, void
 	return (int)i;
 }
 
+size_t __wrap_cts_nl_set_rcvbuf(int fd, size_t bytes, const char *subject);
+size_t __wrap_cts_nl_set_rcvbuf(int fd, size_t bytes, const char *subject)
+{
+	kernel.receive_buffer = bytes;
+	return bytes;
+}
+
 static struct datagram *queue_datagram(void)
 {
 	struct datagram *d = &kernel.queue[kernel.queued++];
@@ -180,6 +189,7 @@ static void report_done(void *ctx, uint64_t cookie, enum cts_write_class cls, in
 	r->done[r->n].cookie = cookie;
 	r->done[r->n].cls = cls;
 	r->done[r->n++].err = err;
+	errno = 0;   /* nobody relies on it */
 }
 
 static void report_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
@@ -275,14 +285,19 @@ static void only_the_last_message_asks_for_an_acknowledgement(void **state)
 
 static void each_operation_asks_for_what_it_is(void **state)
 {
-	static const struct { enum cts_write_op op; uint16_t type, flags; } c[] = {
-		{ CTS_OP_CREATE, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL },
-		{ CTS_OP_ADD, IPCTNL_MSG_CT_NEW, NLM_F_CREATE },
-		{ CTS_OP_UPDATE, IPCTNL_MSG_CT_NEW, 0 },
-		{ CTS_OP_DELETE, IPCTNL_MSG_CT_DELETE, 0 },
-		{ CTS_OP_GET, IPCTNL_MSG_CT_GET, 0 },
-		{ CTS_OP_RESTORE, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL },
-		{ CTS_OP_REFRESH, IPCTNL_MSG_CT_NEW, 0 },
+	enum { CREATE = NLM_F_CREATE, EXCL = NLM_F_CREATE | NLM_F_EXCL };
+	static const struct {
+		enum cts_write_op op;
+		uint16_t type, flags;
+		enum cts_write_class cls;
+	} c[] = {
+		{ CTS_OP_CREATE, IPCTNL_MSG_CT_NEW, EXCL, CTS_WRITE_CREATED },
+		{ CTS_OP_ADD, IPCTNL_MSG_CT_NEW, CREATE, CTS_WRITE_CREATED },
+		{ CTS_OP_UPDATE, IPCTNL_MSG_CT_NEW, 0, CTS_WRITE_UPDATED },
+		{ CTS_OP_DELETE, IPCTNL_MSG_CT_DELETE, 0, CTS_WRITE_DELETED },
+		{ CTS_OP_GET, IPCTNL_MSG_CT_GET, 0, CTS_WRITE_UPDATED },
+		{ CTS_OP_RESTORE, IPCTNL_MSG_CT_NEW, EXCL, CTS_WRITE_CREATED },
+		{ CTS_OP_REFRESH, IPCTNL_MSG_CT_NEW, 0, CTS_WRITE_UPDATED },
 	};
 
 	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
@@ -297,6 +312,7 @@ static void each_operation_asks_for_what_it_is(void **state)
 		assert_int_equal(kernel.sent[0].type, cts_nl_msg(NFNL_SUBSYS_CTNETLINK, c[i].type));
 		assert_int_equal(kernel.sent[0].flags, NLM_F_REQUEST | NLM_F_ACK | c[i].flags);
 		assert_int_equal(cts_flow_has(&kernel.sent[0].flow, CTS_FLOW_TIMEOUT), !by_key);
+		assert_done(&r, c[i].cls, 0);
 		cts_writer_close(r.w);
 	}
 }
@@ -403,6 +419,28 @@ static void a_batch_shrinks_with_losses_and_grows_again(void **state)
 	assert_int_equal(kernel.per_send[10], 64);
 	for (unsigned int i = 0; i < r.n; i++)
 		assert_int_equal(r.done[i].cls, CTS_WRITE_CREATED);
+	cts_writer_close(r.w);
+}
+
+static void a_batch_that_has_grown_shrinks_from_its_full_size(void **state)
+{
+	static const unsigned int sizes[] = { 96, 24, 6, 2, 4, 8, 16, 32, 34, 96, 24 };
+	struct report r;
+
+	open_writer(&r, 96);
+	kernel.answer = answer_after_silence;
+	silent = 3;
+	for (uint16_t i = 0; i < 96; i++)
+		assert_int_equal(add(&r, CTS_OP_CREATE, i), 0);
+	assert_int_equal(cts_writer_flush(r.w), 0);
+	silent = 1;
+	for (uint16_t i = 0; i < 96; i++)
+		assert_int_equal(add(&r, CTS_OP_CREATE, i), 0);
+	assert_int_equal(cts_writer_flush(r.w), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (kernel.per_send[i] != sizes[i])
+			fail_msg("batch %zu has %u messages", i, kernel.per_send[i]);
+	assert_int_equal(r.n, 192);
 	cts_writer_close(r.w);
 }
 
@@ -553,10 +591,9 @@ static void only_the_kernels_replies_to_this_batch_count(void **state)
 {
 	struct report r;
 
-	open_writer(&r, 8);
+	open_writer(&r, 1);   /* nothing lies behind the one operation */
 	kernel.answer = answer_with_noise;
 	assert_int_equal(add(&r, CTS_OP_GET, 1), 0);
-	assert_int_equal(cts_writer_flush(r.w), 0);
 	assert_int_equal(kernel.sends, 1);
 	assert_int_equal(r.found, 0);
 	assert_done(&r, CTS_WRITE_UPDATED, 0);
@@ -585,6 +622,33 @@ static void the_rest_of_a_datagram_after_the_last_answer_counts(void **state)
 	assert_int_equal(r.n, 2);
 	assert_int_equal(r.done[0].err, EPERM);
 	assert_int_equal(r.done[1].err, 0);
+	/* nothing was lost: batches stay as large */
+	kernel.answer = answer_last;
+	for (uint16_t i = 0; i < 8; i++)
+		assert_int_equal(add(&r, CTS_OP_UPDATE, i), 0);
+	assert_int_equal(kernel.per_send[1], 8);
+	cts_writer_close(r.w);
+}
+
+/* Two errors, and a signal between them. */
+static void answer_in_pieces(const struct nlmsghdr *nlh, const struct sent *s, bool last)
+{
+	queue_reply(s->seq, last ? ENOENT : EPERM);
+	queue_error(EINTR);
+}
+
+static void replies_are_read_until_the_last_ones(void **state)
+{
+	struct report r;
+
+	open_writer(&r, 8);
+	kernel.answer = answer_in_pieces;
+	assert_int_equal(add(&r, CTS_OP_UPDATE, 1), 0);
+	assert_int_equal(add(&r, CTS_OP_UPDATE, 2), 0);
+	assert_int_equal(cts_writer_flush(r.w), 0);
+	assert_int_equal(r.n, 2);
+	assert_int_equal(r.done[0].err, EPERM);
+	assert_int_equal(r.done[1].err, ENOENT);
 	cts_writer_close(r.w);
 }
 
@@ -691,6 +755,33 @@ static void what_a_restore_finds_is_not_the_callers(void **state)
 	cts_writer_close(r.w);
 }
 
+/* EEXIST, found, and the reply to the update gets lost. */
+static void answer_lost_update(const struct nlmsghdr *nlh, const struct sent *s, bool last)
+{
+	struct cts_flow f;
+
+	if (kernel.asked == 1) {
+		make_flow(&f, 1);
+		queue_entry(s->seq, &f);
+	}
+	if (kernel.asked++ != 2)
+		queue_reply(s->seq, kernel.asked == 1 ? EEXIST : 0);
+}
+
+static void what_an_earlier_step_found_is_no_answer_to_the_next(void **state)
+{
+	struct report r;
+
+	open_writer(&r, 8);
+	kernel.answer = answer_lost_update;
+	assert_int_equal(add(&r, CTS_OP_RESTORE, 1), 0);
+	assert_int_equal(cts_writer_flush(r.w), 0);
+	assert_int_equal(kernel.n_sent, 4);
+	assert_int_equal(kernel.sent[3].type & 0xff, IPCTNL_MSG_CT_NEW);
+	assert_done(&r, CTS_WRITE_UPDATED, 0);
+	cts_writer_close(r.w);
+}
+
 /* Found once, and the second GET of the same operation finds nothing. */
 static void answer_found_once(const struct nlmsghdr *nlh, const struct sent *s, bool last)
 {
@@ -777,6 +868,7 @@ static void a_socket_that_fails_fails_all_that_waits(void **state)
 	assert_int_equal(add(&r, CTS_OP_CREATE, 6), 0);
 	assert_int_equal(cts_writer_flush(r.w), 0);
 	assert_int_equal(kernel.n_sent, 1);
+	assert_int_equal(ntohs(kernel.sent[0].flow.orig.sport), 6);
 	assert_int_equal(r.done[7].cls, CTS_WRITE_CREATED);
 	cts_writer_close(r.w);
 }
@@ -813,23 +905,49 @@ static void a_callback_that_calls_the_writer_is_refused_and_harmless(void **stat
 	cts_writer_close(r.w);
 }
 
-static void what_is_too_long_for_a_message_is_refused(void **state)
+/* Longer ones than the kernel has: an operation has room for the kernel's. */
+static void variable_parts_are_cut_to_what_the_kernel_has(void **state)
 {
-	char context[2048];
-	struct report r;
+	uint32_t labels[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	char helper[64];
 	struct cts_flow f;
+	struct report r;
 
 	open_writer(&r, 2);
 	kernel.answer = answer_last;
+	memset(helper, 'h', sizeof(helper));
 	make_flow(&f, 1);
-	memset(context, 'x', sizeof(context));
-	f.labels = (const uint32_t *)context;
-	f.labels_len = sizeof(context) / 2;
-	f.present |= BIT(LABELS);
-	/* labels are cut to what the kernel has, as write_op.h says */
+	f.labels = f.labels_mask = labels;
+	f.labels_len = f.labels_mask_len = sizeof(labels);
+	f.helper = helper;
+	f.helper_len = sizeof(helper);
+	f.present |= BIT(LABELS) | BIT(LABELS_MASK) | BIT(HELPER);
 	assert_int_equal(cts_writer_add(r.w, CTS_OP_ADD, &f, 0), 0);
 	assert_int_equal(cts_writer_flush(r.w), 0);
 	assert_int_equal(kernel.sent[0].flow.labels_len, 16);
+	assert_int_equal(strlen(kernel.sent[0].helper), WRITE_HELPER_MAX - 1);
+	cts_writer_close(r.w);
+}
+
+static void what_cannot_be_an_entry_is_not_queued(void **state)
+{
+	struct cts_flow f;
+	struct report r;
+
+	open_writer(&r, 2);
+	make_flow(&f, 1);
+	f.reply.family = AF_INET6;
+	errno = 0;
+	assert_int_equal(cts_writer_add(r.w, CTS_OP_RESTORE, &f, 0), -1);
+	assert_int_equal(errno, EINVAL);
+	make_flow(&f, 1);
+	f.orig.family = AF_UNIX;
+	errno = 0;
+	assert_int_equal(cts_writer_add(r.w, CTS_OP_CREATE, &f, 0), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(cts_writer_pending(r.w), 0);
+	assert_int_equal(cts_writer_flush(r.w), 0);
+	assert_int_equal(r.n, 0);
 	cts_writer_close(r.w);
 }
 
@@ -850,6 +968,31 @@ static void batches_have_a_size(void **state)
 		assert_int_equal(cts_writer_flush(r.w), 0);
 		assert_int_equal(r.n, 128);
 		cts_writer_close(r.w);
+	}
+}
+
+static void its_settings_reach_socket_and_rules(void **state)
+{
+	struct cts_writer_conf conf = { 0 };
+	struct cts_flow f;
+
+	make_flow(&f, 1);
+	f.orig.proto = f.reply.proto = IPPROTO_TCP;
+	for (unsigned int set = 0; set < 2; set++) {
+		struct cts_writer *w;
+
+		memset(&kernel, 0, sizeof(kernel));
+		kernel.answer = answer_last;
+		conf.receive_buffer = set ? 4711 : 0;
+		conf.tcp_window_tracking = set;
+		w = cts_writer_open(&conf);
+		assert_non_null(w);
+		assert_int_equal(kernel.receive_buffer, set ? 4711 : 1 << 20);
+		assert_int_equal(cts_writer_add(w, CTS_OP_RESTORE, &f, 0), 0);
+		assert_int_equal(cts_writer_flush(w), 0);
+		assert_int_equal(kernel.sent[0].flow.tcp_flags[0],
+				 set ? 0 : IP_CT_TCP_FLAG_BE_LIBERAL);
+		cts_writer_close(w);
 	}
 }
 
@@ -874,21 +1017,26 @@ int main(void)
 		cmocka_unit_test(an_error_in_the_middle_belongs_to_its_message),
 		cmocka_unit_test(a_kernel_that_never_answers_is_asked_five_times),
 		cmocka_unit_test(a_batch_shrinks_with_losses_and_grows_again),
+		cmocka_unit_test(a_batch_that_has_grown_shrinks_from_its_full_size),
 		cmocka_unit_test(what_was_answered_before_an_overflow_is_not_sent_again),
 		cmocka_unit_test(an_entry_without_its_acknowledgement_is_an_answer),
 		cmocka_unit_test(a_repeated_delete_meets_its_own_work_and_nothing_else_does),
 		cmocka_unit_test(helpers_stay_with_their_operations),
 		cmocka_unit_test(only_the_kernels_replies_to_this_batch_count),
 		cmocka_unit_test(the_rest_of_a_datagram_after_the_last_answer_counts),
+		cmocka_unit_test(replies_are_read_until_the_last_ones),
 		cmocka_unit_test(nobody_has_to_listen),
 		cmocka_unit_test(a_collision_asks_by_the_reply_tuple_and_creates_again),
 		cmocka_unit_test(what_a_restore_finds_is_not_the_callers),
+		cmocka_unit_test(what_an_earlier_step_found_is_no_answer_to_the_next),
 		cmocka_unit_test(an_entry_that_comes_and_goes_ends_as_a_collision),
 		cmocka_unit_test(an_operation_waits_for_the_one_before_it_on_its_key),
 		cmocka_unit_test(a_socket_that_fails_fails_all_that_waits),
 		cmocka_unit_test(a_callback_that_calls_the_writer_is_refused_and_harmless),
-		cmocka_unit_test(what_is_too_long_for_a_message_is_refused),
+		cmocka_unit_test(variable_parts_are_cut_to_what_the_kernel_has),
+		cmocka_unit_test(what_cannot_be_an_entry_is_not_queued),
 		cmocka_unit_test(batches_have_a_size),
+		cmocka_unit_test(its_settings_reach_socket_and_rules),
 		cmocka_unit_test(classes_have_names),
 	};
 
