@@ -43,10 +43,14 @@ class Workplace:
         for name in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'CFLAGS'):
             self.env.pop(name, None)
 
-    def update(self):
-        """Copy what changed, so that an earlier build is still of use."""
+    def update(self, mutated):
+        """Copy what changed, so that an earlier build is still of use; what a run that
+        was killed may have left mutated is built again."""
         self.src.mkdir(parents=True, exist_ok=True)
         copy_tree(TOP, self.src)
+        for path in mutated:
+            if (self.src / path).exists():
+                (self.src / path).touch()
         self.build.mkdir(exist_ok=True)
         if not (self.build / 'Makefile').exists():
             self.run(['../src/configure', *self.configure])
@@ -195,7 +199,7 @@ def main():
                         ['--enable-sanitizers', 'CFLAGS=-O1 -g', *compiler])
               for i in range(args.jobs)]
     for place in places:
-        place.update()
+        place.update({m.path for m in mutants})
     run = Run(mutants, places)
     run.measure()
     return summarize(run.all(args.jobs), args.min)
