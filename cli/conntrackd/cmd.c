@@ -76,11 +76,11 @@ void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
 		cts_request_finish(r, 0, NULL);
 		return;
 	}
-	if (cts_node_takeover_busy(d->takeover)) {
+	if (cts_takeover_busy(d->takeover)) {
 		cts_request_finish(r, 1, "flush: a commit is still in progress\n");
 		return;
 	}
-	cts_node_takeover_cancel_purge(d->takeover);
+	cts_takeover_cancel_purge(d->takeover);
 	if (internal)
 		cts_engine_flush_internal(d->engine, now);
 	if (external)

@@ -272,7 +272,7 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   (ull)rd.events.received, (ull)d->filtered, (ull)rd.events.unknown,
 			   (ull)(rd.events.malformed + rd.events.truncated),
 			   (ull)rd.malformed_dump, (ull)rd.losses,
-			   d->takeover ? (ull)cts_node_takeover_kernel_flushes(d->takeover) : 0ull,
+			   d->takeover ? (ull)cts_takeover_kernel_flushes(d->takeover) : 0ull,
 			   (ull)rd.reconciliations, rd.buffer_size, (ull)rd.lost);
 	cts_request_printf(r,
 			   "runtime stats:\n"

@@ -7,103 +7,17 @@
 #include <string.h>
 
 #include "core/kernel/table.h"
+#include "core/node/health.h"
 
 #include "cli/conntrackd/daemon.h"
 
 typedef unsigned long long ull;
-
-struct status {
-	struct cts_node_info node[CTS_NODES_MAX + 1];
-	size_t n;
-	size_t peers, in_sync, missing;   /* missing: listed in sync.nodes, never heard */
-	struct cts_node_reader_stats reader;
-	const char *role, *state;
-	const char *why_not;              /* this node should not take over; NULL: it may */
-	int code;
-	bool link_up, link_down;          /* one at least */
-};
 
 static const char *peer_state_name(enum cts_peer_state s)
 {
 	static const char *const names[] = { "down", "joining", "synced" };
 
 	return names[s];
-}
-
-static size_t count_missing(const struct daemon *d, const struct status *st)
-{
-	size_t n = cts_options_count(d->conf->sync, "nodes"), missing = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		uint32_t id = cts_node_id(cts_options_item(d->conf->sync, "nodes", i));
-		bool known = false;
-
-		for (size_t k = 0; k < st->n; k++)
-			known |= st->node[k].id == id;
-		missing += !known;
-	}
-	return missing;
-}
-
-static void collect_links(const struct daemon *d, struct status *st)
-{
-	for (size_t i = 0; i < cts_links_count(d->links); i++) {
-		struct cts_link_info info;
-
-		cts_links_info(d->links, i, &info);
-		st->link_up |= info.status.up;
-		st->link_down |= !info.status.up;
-	}
-}
-
-/* Is anybody there whose flows this node does not know yet? Somebody who left does
- * not count: what is here of him is the best there is. */
-static const char *why_not_eligible(const struct daemon *d, const struct status *st)
-{
-	uint64_t grace_ms = 2 * (uint64_t)cts_options_int(d->conf->sync, "dead_after_ms") + 1000;
-	uint64_t up_ms = (cts_loop_now_ns(d->loop) - d->started_ns) / 1000000u;
-
-	if (!st->reader.ready)
-		return "the kernel's table is not read yet";
-	if (strcmp(st->role, "active") == 0)
-		return NULL;
-	for (size_t i = 0; i < st->n; i++) {
-		const struct cts_node_info *n = &st->node[i];
-
-		if (!n->self && !n->orphaned && !n->complete)
-			return "a node that is there has not told all of its flows yet";
-	}
-	if (!st->peers && up_ms < grace_ms)
-		return "there was no time to hear of other nodes yet";
-	return NULL;
-}
-
-static void collect(struct daemon *d, struct status *st)
-{
-	memset(st, 0, sizeof(*st));
-	cts_node_reader_get_stats(d->reader, &st->reader);
-	if (!d->engine) {
-		st->role = "statistics";
-		st->why_not = "no sync group is configured";
-		st->state = "running";
-		return;
-	}
-	st->n = cts_engine_nodes(d->engine, st->node, CTS_NODES_MAX + 1, cts_loop_now_ns(d->loop));
-	for (size_t i = 0; i < st->n; i++) {
-		if (st->node[i].self)
-			continue;
-		st->peers++;
-		st->in_sync += st->node[i].in_sync;
-	}
-	st->missing = count_missing(d, st);
-	collect_links(d, st);
-	st->role = cts_node_takeover_role(d->takeover);
-	st->why_not = why_not_eligible(d, st);
-	if (!st->peers || !st->in_sync || !st->reader.ready || !st->link_up)
-		st->code = 2;
-	else if (st->in_sync < st->peers || st->missing || st->link_down)
-		st->code = 1;
-	st->state = st->code == 0 ? "in sync" : st->code == 1 ? "degraded" : "not in sync";
 }
 
 static void print_peer(struct cts_request *r, const struct cts_node_info *n, uint64_t now)
@@ -134,7 +48,7 @@ void status_print_peers(struct daemon *d, struct cts_request *r)
 			print_peer(r, &node[i], now);
 }
 
-static void print_text(struct daemon *d, struct cts_request *r, const struct status *st)
+static void print_text(struct daemon *d, struct cts_request *r, const struct cts_node_health *st)
 {
 	cts_request_printf(r, "node %s: %s, role %s\n", d->conf->node, st->state, st->role);
 	if (!d->engine)
@@ -192,7 +106,7 @@ static json_t *link_json(const struct cts_link_info *l)
 			 "refused", (json_int_t)s->refused);
 }
 
-static void print_json(struct daemon *d, struct cts_request *r, const struct status *st)
+static void print_json(struct daemon *d, struct cts_request *r, const struct cts_node_health *st)
 {
 	uint64_t now = cts_loop_now_ns(d->loop);
 	json_t *peers = json_array(), *links = json_array(), *all;
@@ -228,9 +142,9 @@ static void print_json(struct daemon *d, struct cts_request *r, const struct sta
 void cmd_status(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	struct daemon *d = ctx;
-	struct status st;
+	struct cts_node_health st;
 
-	collect(d, &st);
+	cts_node_get_health(d->node, &st);
 	if (argc > 1 && strcmp(argv[1], "eligible") == 0) {
 		cts_request_finish(r, st.why_not != NULL, st.why_not ? "not eligible: %s\n" : "%.0s",
 				   st.why_not ? st.why_not : "");

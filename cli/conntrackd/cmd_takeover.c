@@ -2,12 +2,8 @@
 /* -c, --promote, --demote, -F, -t: what changes the kernel's table. */
 #include "config.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <ctsync/log.h>
 
 #include "cli/conntrackd/daemon.h"
 
@@ -16,15 +12,14 @@ struct job {
 	struct daemon *d;
 	struct cts_request *r;         /* lent; NULL: the client has gone */
 	struct cts_timer *deadline;    /* owned; promote only */
-	bool promote, finished;
-	struct cts_node_takeover_result result;
+	bool promote;
 };
 
 static void job_ended(void *state)
 {
 	struct job *j = state;
 
-	cts_node_takeover_forget(j->d->takeover, j);
+	cts_takeover_forget(j->d->takeover, j);
 	cts_timer_destroy(j->deadline);
 	free(j);
 }
@@ -48,53 +43,26 @@ static struct job *job_begin(struct daemon *d, struct cts_request *r)
 	return j;
 }
 
-static uint64_t not_restored(const struct cts_node_takeover_result *res)
-{
-	return res->by_class[CTS_WRITE_COLLISION] + res->by_class[CTS_WRITE_REVERSED] +
-	       res->by_class[CTS_WRITE_TABLE_FULL] + res->by_class[CTS_WRITE_FAILED];
-}
-
-static uint64_t restored(const struct cts_node_takeover_result *res)
-{
-	return res->by_class[CTS_WRITE_CREATED] + res->by_class[CTS_WRITE_NO_MASTER] +
-	       res->by_class[CTS_WRITE_NO_HELPER] + res->by_class[CTS_WRITE_NO_STATUS];
-}
-
-static void describe(const struct cts_node_takeover_result *res, char *buf, size_t size)
-{
-	snprintf(buf, size,
-		 "%" PRIu64 " committed, %" PRIu64 " already there, %" PRIu64 " collisions, %" PRIu64
-		 " reversed, %" PRIu64 " refused, %" PRIu64 " unconfirmed, %" PRIu64 ".%06" PRIu64 " s%s",
-		 restored(res), res->by_class[CTS_WRITE_UPDATED],
-		 res->by_class[CTS_WRITE_COLLISION], res->by_class[CTS_WRITE_REVERSED],
-		 res->by_class[CTS_WRITE_FAILED] + res->by_class[CTS_WRITE_TABLE_FULL],
-		 res->unconfirmed, res->ns / 1000000000u, res->ns / 1000u % 1000000u,
-		 res->full ? ", the kernel's table is full" : "");
-}
-
 /* -- commit and promote -- */
 
-static void commit_done(void *ctx, const struct cts_node_takeover_result *res)
+/* The role and the log line are the node's; a client that waits is told how it went. */
+static void commit_done(void *ctx, const struct cts_takeover_result *res)
 {
 	struct job *j = ctx;
-	char text[256];
 
-	describe(res, text, sizeof(text));
-	cts_info("%s: %s", j->promote ? "promote" : "commit", text);
-	if (j->promote) {
-		cts_node_takeover_set_role(j->d->takeover, true);
-		cts_request_printf(j->r, "%s\n", text);
-	}
-	cts_request_finish(j->r, j->promote && (not_restored(res) || res->full),
-			   not_restored(res) || res->full ? "%s: not everything could be restored\n"
-							  : "%.0s",
+	if (j->promote)
+		cts_request_printf(j->r, "%s\n", res->text);
+	cts_request_finish(j->r, j->promote && !res->complete,
+			   res->complete ? "%.0s" : "%s: not everything could be restored\n",
 			   j->promote ? "promote" : "commit");
 }
 
 static void commit_begin(struct job *j)
 {
-	cts_node_takeover_cancel_purge(j->d->takeover);
-	if (cts_node_takeover_commit(j->d->takeover, commit_done, j) < 0)
+	uint64_t now = cts_loop_now_ns(j->d->loop);
+
+	if ((j->promote ? cts_takeover_promote(j->d->takeover, commit_done, j, now)
+			: cts_takeover_commit(j->d->takeover, commit_done, j, now)) < 0)
 		cts_request_finish(j->r, 1, "another commit or purge is still in progress\n");
 }
 
@@ -152,36 +120,30 @@ void cmd_promote(void *ctx, struct cts_request *r, int argc, char **argv)
 
 /* -- leaving -- */
 
-static void demote_done(void *ctx, const struct cts_node_takeover_result *res)
+static void demote_done(void *ctx, const struct cts_takeover_result *res)
 {
 	struct job *j = ctx;
-	char text[128];
 
-	snprintf(text, sizeof(text), "%" PRIu64 " flows removed, %" PRIu64
-		 " wait for another node to take them over",
-		 res->by_class[CTS_WRITE_DELETED], res->kept);
-	cts_info("demote: %s", text);
-	cts_request_printf(j->r, "%s\n", text);
+	cts_request_printf(j->r, "%s\n", res->text);
 	cts_request_finish(j->r, 0, NULL);
 }
 
-static void purge_done(void *ctx, const struct cts_node_takeover_result *res)
+static void purge_done(void *ctx, const struct cts_takeover_result *res)
 {
 	struct job *j = ctx;
 
-	cts_info("purge: %" PRIu64 " flows removed from the kernel",
-		 res->by_class[CTS_WRITE_DELETED]);
 	cts_request_finish(j->r, 0, NULL);
 }
 
 static void purge_begin(struct daemon *d, struct cts_request *r, bool demote)
 {
 	struct job *j = job_begin(d, r);
+	uint64_t now = cts_loop_now_ns(d->loop);
 
 	if (!j)
 		return;
-	if ((demote ? cts_node_takeover_demote(d->takeover, demote_done, j)
-		    : cts_node_takeover_purge(d->takeover, purge_done, j)) < 0)
+	if ((demote ? cts_takeover_demote(d->takeover, demote_done, j, now)
+		    : cts_takeover_purge(d->takeover, purge_done, j, now)) < 0)
 		cts_request_finish(r, 1, "a commit or purge is still in progress\n");
 }
 
@@ -211,6 +173,6 @@ void cmd_purge(void *ctx, struct cts_request *r, int argc, char **argv)
 	struct daemon *d = ctx;
 
 	if (d->engine)
-		cts_node_takeover_plan_purge(d->takeover);
+		cts_takeover_plan_purge(d->takeover, cts_loop_now_ns(d->loop));
 	cts_request_finish(r, 0, NULL);
 }

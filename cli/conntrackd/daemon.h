@@ -3,20 +3,12 @@
 #ifndef CONNTRACKD_DAEMON_H
 #define CONNTRACKD_DAEMON_H
 
-#include "core/kernel/writer.h"
+#include "core/node/node.h"
 #include "core/pipeline/pipeline.h"
-#include "core/config/conf.h"
 #include "core/runtime/control.h"
-#include "core/runtime/links.h"
-#include "core/runtime/loop.h"
-#include "core/sync/engine.h"
-#include "core/node/mirror.h"
 
 #include "cli/conntrackd/env.h"
 #include "cli/conntrackd/local_addrs.h"
-#include "core/node/own_flows.h"
-#include "core/node/reader.h"
-#include "core/node/takeover.h"
 
 /* A filter or output of the configuration. */
 struct instance {
@@ -34,28 +26,23 @@ struct daemon {
 	size_t n_filters, n_outputs;
 	struct local_addrs *local_addrs;   /* NULL: no filter asks for them */
 	struct cts_push *push;
-	struct cts_node_own_flows own_flows;
-	struct cts_node_reader *reader;
+	struct cts_node *node;
 	struct cts_control *control;
 	struct cts_timer *watchdog;
 	int lock_fd;
 
-	/* NULL without a sync group */
+	/* Parts of the node, lent; all but the reader are NULL without a sync group. */
+	struct cts_node_reader *reader;
 	struct cts_engine *engine;
-	struct cts_mirror *mirror;
 	struct cts_links *links;
-	struct cts_timer *engine_timer;
-	struct cts_node_takeover *takeover;
-	struct cts_consumer sync;
+	struct cts_takeover *takeover;
 
 	struct cts_consumer traffic;
 	uint64_t filtered;                         /* kernel events that a filter refused */
 	uint64_t traffic_bytes, traffic_packets;   /* of destroyed flows */
 	uint64_t destroyed, created;               /* events, without a sync group */
-	uint64_t engine_due_ns;                    /* that engine_timer is armed for */
 	uint64_t started_ns;                       /* CLOCK_MONOTONIC */
 	uint64_t watchdog_us;
-	unsigned int reports;                      /* peers that did not agree lately */
 	bool stopping;
 };
 

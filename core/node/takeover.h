@@ -1,71 +1,87 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the daemon writes into the kernel, in steps: commit of the external caches,
- * injection (external cache off), purge of what is in the internal cache.
+ * What this node does to the kernel's table for the cluster, in bounded steps: commit
+ * and promote (replicas go into the kernel), purge and demote (this node's flows leave
+ * it), injection (replicas of live nodes go there at once: external cache off). Role,
+ * log lines and the end of each job are its own, whoever asked for it and still waits.
+ *
+ * No socket, timer or clock inside: see core/node/kernel.h.
  */
 #ifndef CTS_NODE_TAKEOVER_H
 #define CTS_NODE_TAKEOVER_H
 
-#include "core/kernel/writer.h"
-#include "core/runtime/loop.h"
+#include "core/node/kernel.h"
 #include "core/sync/engine.h"
 
-struct cts_node_takeover_conf {
-	struct cts_loop *loop;        /* lent */
-	struct cts_engine *engine;    /* lent */
-	bool inject;                  /* external cache off */
-	uint32_t commit_timeout_s;    /* 0: each flow's own */
+struct cts_takeover_conf {
+	struct cts_engine *engine;              /* lent */
+	const struct cts_node_kernel *kernel;   /* lent */
+	void *ctx;                              /* of kernel and of what follows */
+	/* A clock that goes on within a turn, for the time that a job took. NULL: the
+	 * time of the turn. */
+	uint64_t (*clock_ns)(void *ctx);
+	/* Many entries are about to be created (true), or were: events of new flows
+	 * are not needed meanwhile. May be NULL. */
+	void (*suppress_new)(void *ctx, bool on);
+	bool inject;                            /* external cache off */
+	uint32_t commit_timeout_s;              /* 0: each flow's own */
 	uint32_t purge_timeout_s;
-	bool tcp_window_tracking;
-	bool collision_replace;
-	void *ctx;
-	/* Many entries are about to be created, or were. May be NULL. */
-	void (*hush)(void *ctx, bool on);
 };
 
-struct cts_node_takeover;
-struct cts_node_takeover *cts_node_takeover_create(const struct cts_node_takeover_conf *conf);   /* NULL: logged */
-void cts_node_takeover_destroy(struct cts_node_takeover *t);                            /* takes NULL */
-uint32_t cts_node_takeover_portid(const struct cts_node_takeover *t);
+struct cts_takeover;
+struct cts_takeover *cts_takeover_create(const struct cts_takeover_conf *conf); /* NULL, errno */
+void cts_takeover_destroy(struct cts_takeover *t);                              /* takes NULL */
+
+/* The kernel's answer to an operation. */
+void cts_takeover_written(struct cts_takeover *t, uint64_t cookie, enum cts_write_class cls,
+			  int err);
 
 /* A bounded piece of what is to be done. true: more at once. */
-bool cts_node_takeover_step(struct cts_node_takeover *t);
-bool cts_node_takeover_busy(const struct cts_node_takeover *t);   /* a commit or purge is running */
+bool cts_takeover_step(struct cts_takeover *t, uint64_t now_ns);
+/* When step() has something to do again, UINT64_MAX: not before something is asked. */
+uint64_t cts_takeover_deadline(const struct cts_takeover *t);
+bool cts_takeover_busy(const struct cts_takeover *t);   /* a commit or purge is running */
 
-struct cts_node_takeover_result {
+struct cts_takeover_result {
 	uint64_t by_class[CTS_WRITE_CLASS_MAX];
 	uint64_t entries;             /* looked at */
 	uint64_t unconfirmed;         /* of owners that are not in sync: may be older than theirs */
 	uint64_t kept;                /* demote: no other node has them yet */
 	uint64_t ns;                  /* from begin to end */
 	bool full;                    /* the kernel's table is full: stopped */
+	bool complete;                /* all that was there could be restored */
+	char text[256];               /* one line that says all this */
 };
 
-/* Begin; done() is called once from a step. -1 and EBUSY: something runs already. */
-int cts_node_takeover_commit(struct cts_node_takeover *t, void (*done)(void *ctx, const struct cts_node_takeover_result *res),
-		    void *ctx);
+/* Who waits for the end of a job; called once, from a step. May be NULL everywhere. */
+typedef void (*cts_takeover_done)(void *ctx, const struct cts_takeover_result *res);
+
+/* Begin; -1 and EBUSY: a job is running already. */
+int cts_takeover_commit(struct cts_takeover *t, cts_takeover_done done, void *ctx, uint64_t now_ns);
+/* A commit after which this node's role is active. */
+int cts_takeover_promote(struct cts_takeover *t, cts_takeover_done done, void *ctx,
+			 uint64_t now_ns);
 /* Remove from the kernel what the internal cache has. */
-int cts_node_takeover_purge(struct cts_node_takeover *t, void (*done)(void *ctx, const struct cts_node_takeover_result *res),
-		   void *ctx);
+int cts_takeover_purge(struct cts_takeover *t, cts_takeover_done done, void *ctx, uint64_t now_ns);
 /* The role is standby; what another node has taken over leaves the kernel now, the
  * rest as soon as one has, but in purge_timeout seconds at the latest. */
-int cts_node_takeover_demote(struct cts_node_takeover *t, void (*done)(void *ctx, const struct cts_node_takeover_result *res),
-		    void *ctx);
+int cts_takeover_demote(struct cts_takeover *t, cts_takeover_done done, void *ctx,
+			uint64_t now_ns);
 /* done() is not called any more; the work goes on. */
-void cts_node_takeover_forget(struct cts_node_takeover *t, void *ctx);
+void cts_takeover_forget(struct cts_takeover *t, void *ctx);
 
-/* -t: a purge in purge_timeout seconds, unless cancelled. */
-void cts_node_takeover_plan_purge(struct cts_node_takeover *t);
-void cts_node_takeover_cancel_purge(struct cts_node_takeover *t);
+/* -t: a purge in purge_timeout seconds, unless cancelled or this node takes over. */
+void cts_takeover_plan_purge(struct cts_takeover *t, uint64_t now_ns);
+void cts_takeover_cancel_purge(struct cts_takeover *t);
 
 /* The engine's applied(): with inject, changes of replicas go to the kernel. */
-void cts_node_takeover_applied(struct cts_node_takeover *t, uint32_t node, const struct cts_applied *list, size_t n);
-bool cts_node_takeover_foreign(struct cts_node_takeover *t, const uint8_t *key, size_t key_len);
+void cts_takeover_applied(struct cts_takeover *t, uint32_t node, const struct cts_applied *list,
+			  size_t n, uint64_t now_ns);
+/* The mirror's foreign(): was this key put into the kernel for another node? */
+bool cts_takeover_foreign(struct cts_takeover *t, const uint8_t *key, size_t key_len);
 
 /* "active" after a promote, "standby" after a demote, "unknown" before either. */
-const char *cts_node_takeover_role(const struct cts_node_takeover *t);
-void cts_node_takeover_set_role(struct cts_node_takeover *t, bool active);
-uint64_t cts_node_takeover_kernel_flushes(const struct cts_node_takeover *t);
-void cts_node_takeover_counters(const struct cts_node_takeover *t, uint64_t by_class[CTS_WRITE_CLASS_MAX]);
+const char *cts_takeover_role(const struct cts_takeover *t);
+uint64_t cts_takeover_kernel_flushes(const struct cts_takeover *t);
 
 #endif
