@@ -13,6 +13,7 @@
 #ifndef REORDER_MAX                  /* the simulation also runs with few */
 #define REORDER_MAX 64u
 #endif
+#define REORDER_BYTES_MAX ((size_t)1 << 20)
 
 struct held {
 	uint64_t seq;                /* 0: free */
@@ -23,10 +24,11 @@ struct held {
 struct reorder {
 	struct held held[REORDER_MAX];
 	unsigned int n;
+	size_t bytes;                /* of all bodies */
 };
 
 enum reorder_put { REORDER_KEPT, REORDER_DUPLICATE, REORDER_FULL, REORDER_NOMEM };
-/* Keep a copy of body. */
+/* Keep a copy of body. There is no message 0: it counts as a duplicate. */
 enum reorder_put reorder_put(struct reorder *r, uint64_t seq, const uint8_t *body, size_t len);
 /* The lowest sequence number that is kept; 0: none. */
 uint64_t reorder_lowest(const struct reorder *r);
