@@ -4,18 +4,20 @@
 # firewall that replicates to another one: 4,000 a second and at full speed; ours, the
 # established daemon and none at all in one run. Prints what a life costs either daemon in
 # CPU time, and the share of its connection rate that the firewall keeps.
-#   bench/lives.sh [-n RUNS] [-l LIVES] [-o RESULTS] [-t TRANSPORT] [-b BUILD] [-r]
+#   bench/lives.sh [-n RUNS] [-l LIVES] [-o RESULTS] [-t TRANSPORT] [-e EVENTS] [-b BUILD] [-r]
+# -e: what the ruleset has the kernel report, as in "new,related,destroy,assured,mark" (all);
 # -b: a second build of ours, to see what a change does; -r: without the established daemon.
 # Needs root, a build (CTS_BUILD, else ./build) and `quickstart check`'s unpacked rivals.
 export CTS_BUILD=${CTS_BUILD:-$PWD/build}
 export CTS_SRC=${CTS_SRC:-$(cd "$(dirname "$0")/.." && pwd)}
-runs=5 lives=60000 results= transport=udp before= whose="ours rival"
-while getopts n:l:o:t:b:r opt; do
+runs=5 lives=60000 results= transport=udp events= before= whose="ours rival"
+while getopts n:l:o:t:e:b:r opt; do
 	case $opt in
 	n) runs=$OPTARG ;;
 	l) lives=$OPTARG ;;
 	o) results=$OPTARG ;;
 	t) transport=$OPTARG ;;
+	e) events=$OPTARG ;;
 	b) before=$(cd "$OPTARG" && pwd) ;;
 	r) whose=ours ;;
 	*) exit 2 ;;
@@ -49,6 +51,7 @@ firewall()
 	in_ns a sysctl -q -w net.ipv4.ip_forward=1
 	in_ns a nft -f - <<-NFT || fail "nft"
 	table ip fw {
+	  $([ -z "$events" ] || echo "chain in { type filter hook prerouting priority -150; ct event set $events; }")
 	  chain forward {
 	    type filter hook forward priority filter; policy drop;
 	    ct state established,related accept
