@@ -49,11 +49,9 @@ static void change_done(void *ctx, uint64_t cookie, enum cts_write_class cls, in
 static void change_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
 {
 	struct change *c = ctx;
-	const struct cts_event ev = { .type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP,
-				      .flow = flow };
 
 	(void)cookie;
-	printer_flow(c->printer, &ev);
+	printer_flow(c->printer, CTS_EVENT_UPDATE, flow);
 }
 
 int change_open(struct change *c, const struct cmdline *cl)
@@ -148,8 +146,8 @@ int change_finish(struct change *const *c, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		if (printer_flush(c[i]->printer) < 0 && !c[i]->error)
-			c[i]->error = errno;
+		if (printer_flush(c[i]->printer) < 0 && !c[i]->print_error)
+			c[i]->print_error = errno;
 	errno = first_error(c, n);
 	return errno ? -1 : 0;
 }
@@ -197,5 +195,6 @@ int change_command(struct change *c, struct cmdline *cl)
 		report("%" PRIu64 " flow entries would have been %s.", c->done, what_of(c));
 	else if (!c->error || c->done)
 		report_count(c->done, what_of(c));
-	return c->done && !c->error ? EXIT_OK : EXIT_OTHER;
+	report_print_error(c->print_error);
+	return c->done && !c->error && !c->print_error ? EXIT_OK : EXIT_OTHER;
 }

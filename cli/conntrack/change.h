@@ -27,6 +27,7 @@ struct change {
 	uint64_t seen, done;             /* entries */
 	uint64_t failures;               /* said already: of lines */
 	int error;                       /* errno of what ended it */
+	int print_error;                 /* errno of standard output: the work goes on */
 };
 
 /* Open what is needed, with the output that cl asks for. 0, or -1 and errno. */
@@ -36,7 +37,8 @@ void change_close(struct change *c);
  * 0, or -1 and errno, which is the error of one of them. */
 int change_pass(struct change *const *c, unsigned int n, const struct cts_dump_conf *conf,
 		struct cts_pipeline *pipe);
-/* What is printed goes out. 0, or -1 and errno as change_pass(). */
+/* What is printed goes out; if it cannot, print_error says why. 0, or -1 and errno as
+ * change_pass(). */
 int change_finish(struct change *const *c, unsigned int n);
 /* The kernel refused what the line at this place says. */
 void change_refused(struct change *c, const struct place *at, int err);

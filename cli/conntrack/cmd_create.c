@@ -25,7 +25,9 @@ int cmd_create(struct cmdline *cl)
 
 	entry_key(cl);
 	entry_values(cl);
-	if (!w || cts_writer_add(w, add ? CTS_OP_ADD : CTS_OP_CREATE, &cl->store.flow, 0) < 0 ||
+	if (!entry_is_possible(cl))
+		error = EINVAL;
+	else if (!w || cts_writer_add(w, add ? CTS_OP_ADD : CTS_OP_CREATE, &cl->store.flow, 0) < 0 ||
 	    cts_writer_flush(w) < 0)
 		error = errno;
 	if (w)

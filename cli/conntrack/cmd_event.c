@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cli/conntrack/question.h"
@@ -66,6 +67,17 @@ static void report_lost(struct watch *w)
 		return;
 	report("lost %" PRIu64 " events: the receive buffer was full, see -b", lost - w->lost);
 	w->lost = lost;
+}
+
+static void report_buffer(const struct watch *w)
+{
+	socklen_t len = sizeof(int);
+	int bytes = 0;
+
+	if (!cmdline_has(w->cl, OPT_BUFFER_SIZE) || getsockopt(cts_events_fd(w->src), SOL_SOCKET,
+							       SO_RCVBUF, &bytes, &len) < 0)
+		return;
+	fprintf(stderr, "NOTICE: Netlink socket buffer size has been set to %d bytes.\n", bytes);
 }
 
 /* All that is there. 0, or -1 and errno. */
@@ -144,8 +156,10 @@ static int show_events(struct cmdline *cl)
 	if (w.sigfd < 0)
 		return report_failure(cl->command, errno);
 	w.src = cts_events_open(&conf);
-	if (w.src)
+	if (w.src) {
+		report_buffer(&w);
 		advise_events();
+	}
 	if (!w.src || watch_table(&w) < 0)
 		status = watch_failed(&w, errno);
 	if (w.src)

@@ -36,7 +36,7 @@ struct load {
 static void load_created(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
 {
 	struct load *ld = ctx;
-	const struct place at = { ld->file, cookie >> 1 };
+	const struct place at = { .file = ld->file, .line = cookie >> 1 };
 
 	(void)cls;
 	if (!err)
@@ -54,14 +54,19 @@ static int load_create(struct load *ld, struct cmdline *cl)
 {
 	const uint64_t zones = OPT_BIT(OPT_ZONE) | OPT_BIT(OPT_ORIG_ZONE) | OPT_BIT(OPT_REPLY_ZONE);
 	bool add = cl->command->id == CMD_ADD;
+	uint64_t cookie = cl->at.line << 1 | add;
 
 	ld->gather.zones |= (cl->given & zones) != 0;
 	ld->helpers |= cmdline_has(cl, OPT_HELPER);
 	entry_key(cl);
 	entry_values(cl);
 	ld->last = cl->at.line;
+	if (!entry_is_possible(cl)) {
+		load_created(ld, cookie, CTS_WRITE_FAILED, EINVAL);
+		return 0;
+	}
 	return cts_writer_add(ld->writer, add ? CTS_OP_ADD : CTS_OP_CREATE, &cl->store.flow,
-			      cl->at.line << 1 | add);
+			      cookie);
 }
 
 /* -- -D and -U -- */
@@ -183,7 +188,8 @@ static int load_act(struct load *ld, const struct command *command)
 		advise(command, ld->error);
 	if (ld->error == EOPNOTSUPP && ld->helpers)
 		advise_helper();
-	return ld->failures ? EXIT_OTHER : EXIT_OK;
+	report_print_error(gather_print_error(&ld->gather));
+	return ld->failures || gather_print_error(&ld->gather) ? EXIT_OTHER : EXIT_OK;
 }
 
 static void load_close(struct load *ld)

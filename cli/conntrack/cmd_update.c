@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * -U: dump -> selection -> updater. Entries that would not change are skipped. What
- * is printed is the entry as the kernel has it afterwards. Of several lines of a
+ * -U: dump -> selection -> updater. Entries that are already as they should be count as
+ * updated, but nothing is written. What is printed is the entry as the kernel has it afterwards. Of several lines of a
  * file that select an entry, the later ones find what the earlier ones have made.
  */
 #include "config.h"
@@ -87,27 +87,26 @@ static bool update_changes(const struct update *up, const struct cts_flow *have)
 	       f->tcp_state != have->tcp_state || labels_change(up, have);
 }
 
-/* What the command or the lines that select the entry make of it; false: the same. */
+/* What the command or the lines that select the entry make of it; false: there are none. */
 static bool update_make(struct change *c, const struct cts_flow *have, struct update *up)
 {
 	const struct cmdline *const *lines;
 	size_t n = change_lines(c, have, &lines);
-	size_t i;
 
 	update_begin(up, have);
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		update_apply(lines[i], up);
-	return update_changes(up, have);
+	return n != 0;
 }
 
 static int update_write(struct change *c, const struct cts_event *ev, struct update *up, size_t i)
 {
-	const struct cts_event shown = { .type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP,
-					 .flow = &up->flow };
-
 	if (c->dry_run) {
 		up->flow.present |= up->set & ~CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK);
-		printer_flow(c->printer, &shown);
+		printer_flow(c->printer, CTS_EVENT_UPDATE, &up->flow);
+	} else if (!update_changes(up, ev->flow)) {
+		c->done++;
+		return 0;
 	} else {
 		up->flow.present = (ev->flow->present & CTS_FLOW_KEY_ATTRS) | up->set;
 	}

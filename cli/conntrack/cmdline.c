@@ -30,15 +30,18 @@ struct parser *parser_create(void)
 		return NULL;
 	for (i = 0; i < CMD_TOP; i++)
 		scan_table_add(&p->fixed, commands[i].letter, commands[i].name,
-			       i == CMD_LOAD ? required_argument : no_argument, VAL_COMMAND + i);
+			       i == CMD_LOAD ? required_argument | SCAN_LATER : no_argument,
+			       VAL_COMMAND + i);
 	/* As --counter, and of the option --count too: take_count(). */
 	scan_table_add(&p->fixed, 0, "count", optional_argument, VAL_COMMAND + CMD_COUNT);
 	for (i = 0; i < OPT_INTERVALS; i++) {
 		const struct option_row *row = &option_rows[i];
 
-		scan_table_add(&p->fixed, row->letter, row->name, row->arg, VAL_OPTION + i);
+		scan_table_add(&p->fixed, row->letter, row->name, row->arg | row->since,
+			       VAL_OPTION + i);
 		if (row->aliases)
-			scan_table_add(&p->fixed, 0, row->aliases, row->arg, VAL_OPTION + i);
+			scan_table_add(&p->fixed, 0, row->aliases, row->arg | row->since,
+				       VAL_OPTION + i);
 	}
 	return p;
 }
@@ -48,6 +51,41 @@ void parser_destroy(struct parser *p)
 	if (p)
 		label_maps_fini(&p->maps);
 	free(p);
+}
+
+/* Dashes that word processors and web pages put in the place of a hyphen. */
+static const char *dash_name(const char *word)
+{
+	static const struct { const char *bytes, *name; } dashes[] = {
+		{ "\xe2\x80\x90", "a hyphen that is no minus sign" },
+		{ "\xe2\x80\x91", "a non-breaking hyphen" },
+		{ "\xe2\x80\x92", "a figure dash" }, { "\xe2\x80\x93", "an en dash" },
+		{ "\xe2\x80\x94", "an em dash" }, { "\xe2\x80\x95", "a horizontal bar" },
+		{ "\xe2\x88\x92", "a mathematical minus" },
+		{ "\x96", "an en dash" }, { "\x97", "an em dash" },
+	};
+
+	for (size_t i = 0; i < sizeof(dashes) / sizeof(dashes[0]); i++)
+		if (!strncmp(word, dashes[i].bytes, strlen(dashes[i].bytes)))
+			return dashes[i].name;
+	return NULL;
+}
+
+/* A word that belongs to no option. Passed over, it would widen what is selected. */
+static void stray_word(const struct cmdline *cl, const char *word)
+{
+	const char *dash = dash_name(word);
+	union cts_addr addr;
+
+	if (dash)
+		die_at(&cl->at, EXIT_PARAMETER, "stray word `%s': it begins with %s, options "
+		       "with `-'", word, dash);
+	if (!*word)
+		die_at(&cl->at, EXIT_PARAMETER, "stray word `': it is empty");
+	if (parse_address(word, &addr) != AF_UNSPEC && strpbrk(word, ".:"))
+		die_at(&cl->at, EXIT_PARAMETER, "stray word `%s': an address needs an option in "
+		       "front, such as -s or -d", word);
+	die_at(&cl->at, EXIT_PARAMETER, "stray word `%s': it belongs to no option", word);
 }
 
 static void parse_table(struct cmdline *cl, const char *word)
@@ -64,6 +102,8 @@ static void parse_table(struct cmdline *cl, const char *word)
 		cl->table = (enum cts_dump_table)i;
 		return;
 	}
+	if (dash_name(word))
+		stray_word(cl, word);
 	die_at(&cl->at, EXIT_PARAMETER, "unknown type `%s'", word);
 }
 
@@ -71,9 +111,7 @@ static void set_command(struct cmdline *cl, const struct command *c, struct scan
 {
 	const char *word;
 
-	if (cl->command && c->id == CMD_HELP && !cl->selection_only)
-		return;
-	if (cl->command && (cl->command->id != CMD_HELP || cl->selection_only))
+	if (cl->command)
 		die_at(&cl->at, EXIT_PARAMETER, "Invalid commands combination");
 	cl->command = c;
 	if (c->id == CMD_LOAD) {
@@ -81,8 +119,9 @@ static void set_command(struct cmdline *cl, const struct command *c, struct scan
 		return;
 	}
 	/* Every command takes the word: a table that it cannot work on must be
-	 * refused (check_table()), never be passed over as a stray word. */
-	word = scan_word(s);
+	 * refused (check_table()), never be passed over as a stray word. While letters
+	 * of a cluster are left, the word belongs to one of them: `-Lp tcp'. */
+	word = s->cluster ? NULL : scan_word(s);
 	if (word)
 		parse_table(cl, word);
 }
@@ -97,193 +136,6 @@ static void check_table(const struct cmdline *cl)
 		die_at(&cl->at, EXIT_PARAMETER, "Can't do --%s on expectations", c->name);
 	die_at(&cl->at, EXIT_PARAMETER,
 	       "Can't do that command with tables `dying' and `unconfirmed'");
-}
-
-static void set_family(struct cmdline *cl, int family)
-{
-	if (cl->family != AF_UNSPEC && cl->family != family)
-		die_at(&cl->at, EXIT_PARAMETER, "mismatched address family");
-	cl->family = family;
-}
-
-static void parse_family(struct cmdline *cl, const char *arg)
-{
-	if (!strcmp(arg, "ipv4"))
-		set_family(cl, AF_INET);
-	else if (!strcmp(arg, "ipv6"))
-		set_family(cl, AF_INET6);
-	else
-		die_at(&cl->at, EXIT_PARAMETER, "`%s' unsupported protocol", arg);
-}
-
-static void parse_flow_address(struct cmdline *cl, enum option_id id, const char *arg)
-{
-	struct cts_flow *f = &cl->store.flow;
-	union cts_addr unused;
-	bool masked = false;
-
-	switch (id) {
-	case OPT_ORIG_SRC:
-		set_family(cl, parse_network(&cl->at, arg, true, &f->orig.src, &cl->src_mask,
-					     &cl->src_masked, "src"));
-		break;
-	case OPT_ORIG_DST:
-		set_family(cl, parse_network(&cl->at, arg, true, &f->orig.dst, &cl->dst_mask,
-					     &cl->dst_masked, "dst"));
-		break;
-	case OPT_REPLY_SRC:
-		set_family(cl, parse_network(&cl->at, arg, false, &f->reply.src, &unused, &masked,
-					     "reply-src"));
-		break;
-	default:
-		set_family(cl, parse_network(&cl->at, arg, false, &f->reply.dst, &unused, &masked,
-					     "reply-dst"));
-		break;
-	}
-}
-
-/* --tuple-src and --tuple-dst; a length behind the address means nothing there. */
-static void parse_expected(struct cmdline *cl, const char *arg, union cts_addr *addr,
-			   const char *name)
-{
-	union cts_addr unused;
-	bool masked;
-
-	set_family(cl, parse_network(&cl->at, arg, true, addr, &unused, &masked, name));
-}
-
-static void parse_mask(struct cmdline *cl, const char *arg, union cts_addr *mask, bool *masked,
-		       const char *name)
-{
-	bool nothing;
-
-	set_family(cl, parse_network(&cl->at, arg, false, mask, mask, &nothing, name));
-	*masked = true;
-}
-
-static void parse_nat_option(struct cmdline *cl, struct nat_arg *nat, const char *arg,
-			     const char *name)
-{
-	if (!arg)
-		return;
-	parse_nat(&cl->at, arg, nat, name);
-	set_family(cl, nat->family);
-}
-
-static void parse_helper(struct cmdline *cl, const char *arg)
-{
-	size_t len = strlen(arg);
-
-	if (!len || len > HELPER_NAME_MAX)
-		die_at(&cl->at, EXIT_PARAMETER, "`%s' is no name of a helper", arg);
-	memcpy(cl->store.helper, arg, len + 1);
-}
-
-static void set_option(struct cmdline *cl, enum option_id id, const char *arg)
-{
-	struct cts_flow *f = &cl->store.flow;
-
-	cl->given |= OPT_BIT(id);
-	switch (id) {
-	case OPT_ORIG_SRC: case OPT_ORIG_DST: case OPT_REPLY_SRC: case OPT_REPLY_DST:
-		parse_flow_address(cl, id, arg);
-		break;
-	case OPT_MASK_SRC:
-		parse_mask(cl, arg, &cl->src_mask, &cl->src_masked, "mask-src");
-		break;
-	case OPT_MASK_DST:
-		parse_mask(cl, arg, &cl->dst_mask, &cl->dst_masked, "mask-dst");
-		break;
-	case OPT_PROTO:
-		f->orig.proto = f->reply.proto = parse_protocol(&cl->at, arg);
-		break;
-	case OPT_TIMEOUT:
-		f->timeout = (uint32_t)parse_number(&cl->at, arg, UINT32_MAX, "timeout");
-		f->present |= CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
-		break;
-	case OPT_STATUS:
-		parse_status(&cl->at, arg, &cl->status_set, &cl->status_clear);
-		break;
-	case OPT_EVENT_MASK:
-		cl->events |= parse_events(&cl->at, arg);
-		break;
-	case OPT_MARK:
-		parse_mark(&cl->at, arg, &cl->mark, &cl->mark_mask);
-		break;
-	case OPT_SECMARK:
-		f->secmark = parse_setting_number(&cl->at, arg, UINT32_MAX, "-c");
-		break;
-	case OPT_ID:
-		f->id = parse_setting_number(&cl->at, arg, UINT32_MAX, "-i");
-		break;
-	case OPT_FAMILY:
-		parse_family(cl, arg);
-		break;
-	case OPT_SRC_NAT:
-		parse_nat_option(cl, &cl->snat, arg, "src-nat");
-		break;
-	case OPT_DST_NAT:
-		parse_nat_option(cl, &cl->dnat, arg, "dst-nat");
-		break;
-	case OPT_ANY_NAT:
-		parse_nat_option(cl, &cl->anynat, arg, "any-nat");
-		break;
-	case OPT_OUTPUT:
-		cl->output |= parse_output(&cl->at, arg);
-		break;
-	case OPT_BUFFER_SIZE:
-		cl->buffer_size = parse_number(&cl->at, arg, UINT32_MAX, "buffer-size");
-		break;
-	case OPT_ZONE:
-		f->zone = (uint16_t)parse_setting_number(&cl->at, arg, UINT16_MAX, "-w");
-		break;
-	case OPT_ORIG_ZONE:
-		f->zone_dir[CTS_DIR_ORIG] =
-			(uint16_t)parse_setting_number(&cl->at, arg, UINT16_MAX, "--orig-zone");
-		break;
-	case OPT_REPLY_ZONE:
-		f->zone_dir[CTS_DIR_REPLY] =
-			(uint16_t)parse_setting_number(&cl->at, arg, UINT16_MAX, "--reply-zone");
-		break;
-	case OPT_LABEL:
-		parse_labels(cl, arg, cl->labels);
-		break;
-	case OPT_LABEL_ADD:
-		parse_labels(cl, arg, cl->label_add);
-		break;
-	case OPT_LABEL_DEL:
-		if (arg)
-			parse_labels(cl, arg, cl->label_del);
-		else
-			cl->label_del_all = true;
-		break;
-	case OPT_LABELMAP:
-		if (cl->labels_named || cl->labelmap_path)
-			die_at(&cl->at, EXIT_PARAMETER,
-			       "--labelmap must stand once, before labels are named");
-		cl->labelmap_path = arg;
-		break;
-	case OPT_HELPER:
-		parse_helper(cl, arg);
-		break;
-	case OPT_FILTER_FILE:
-		if (cl->filter_path)
-			die_at(&cl->at, EXIT_PARAMETER, "--filter-file must stand once");
-		cl->filter_path = arg;
-		break;
-	case OPT_TUPLE_SRC:
-		parse_expected(cl, arg, &cl->expected.src, "tuple-src");
-		break;
-	case OPT_TUPLE_DST:
-		parse_expected(cl, arg, &cl->expected.dst, "tuple-dst");
-		break;
-	case OPT_BY: case OPT_TOP: case OPT_SORT: case OPT_LIMIT: case OPT_EVERY: case OPT_INTERVALS:
-		question_option(cl, id, arg);
-		break;
-	case OPT_NAT_RANGE: case OPT_ZERO:
-	case OPT_KEEP_GOING: case OPT_DRY_RUN: case OPT_RESYNC: case OPT_MAX:
-		break;
-	}
 }
 
 /* -p brings its protocol's options in. */
@@ -308,7 +160,7 @@ static bool take_count(struct cmdline *cl, struct scan *s)
 	    *s->argv[s->next] <= '9')
 		word = scan_word(s);
 	if (word)
-		set_option(cl, OPT_INTERVALS, word);
+		option_set(cl, OPT_INTERVALS, word);
 	return word;
 }
 
@@ -328,7 +180,7 @@ static void take_option(struct cmdline *cl, struct parser *p, struct scan *s, in
 	}
 	if (!s->arg && option_rows[id].arg == optional_argument)
 		s->arg = scan_word(s);
-	set_option(cl, id, s->arg);
+	option_set(cl, id, s->arg);
 	if (id == OPT_NAT_RANGE && !p->warned) {
 		fputs("WARNING: ignoring -a, deprecated option.\n", stderr);
 		p->warned = true;
@@ -363,6 +215,8 @@ static void complete_flow(struct cmdline *cl)
 	f->orig.family = f->reply.family = (uint8_t)cl->family;
 	if (!cl->events)
 		cl->events = parse_events(&cl->at, "ALL");
+	labels_resolve(cl);
+	select_compile(cl);
 }
 
 static void check_zero(const struct cmdline *cl)
@@ -377,7 +231,7 @@ static void check_zero(const struct cmdline *cl)
 
 static void cmdline_init(struct cmdline *cl, struct parser *p, const struct place *at)
 {
-	memset(cl, 0, sizeof(*cl));
+	memset(cl, 0, offsetof(struct cmdline, condition));
 	cl->at = *at;
 	cl->maps = &p->maps;
 }
@@ -389,6 +243,8 @@ static void take_words(struct parser *p, struct cmdline *cl, int argc, char *arg
 
 	scan_init(&s, &p->fixed, argc, argv);
 	while ((val = scan_next(&s)) != SCAN_END) {
+		if (val == SCAN_STRAY)
+			stray_word(cl, s.word);
 		if (val < 0)
 			bad_option(cl, &s, val == SCAN_NO_ARGUMENT);
 		take_option(cl, p, &s, val);

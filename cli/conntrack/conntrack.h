@@ -14,6 +14,7 @@
 #include <ctsync/filter.h>
 #include <ctsync/labelmap.h>
 
+#include "core/flow/field.h"
 #include "core/flow/pack.h"
 #include "core/kernel/dump.h"
 #include "core/pipeline/pipeline.h"
@@ -66,16 +67,26 @@ struct nat_arg {
 struct place {
 	const char *file;           /* lent; NULL: it is the program's own */
 	uint64_t line;
+	bool again;                 /* it was read before: what is no mistake was said then */
 };
 
 #define HELPER_NAME_MAX 15u      /* the kernel's, without NUL */
 #define LABEL_WORDS 4           /* 128 bits: what a kernel holds */
+
+#define LABEL_LISTS_MAX 16u
+
+struct label_list {
+	const char *text;           /* lent by argv */
+	uint32_t *words;            /* of the same command line */
+};
 
 /* The label map that was read last. */
 struct label_maps {
 	struct cts_labelmap *map;   /* owned */
 	char *path;                 /* owned */
 };
+
+#define CONDITIONS_MAX 28u
 
 /* What is asked of many flows at once: question.h. */
 struct question {
@@ -105,7 +116,9 @@ struct cmdline {
 	uint64_t buffer_size;
 	uint32_t labels[LABEL_WORDS], label_add[LABEL_WORDS], label_del[LABEL_WORDS];
 	bool label_del_all;
-	bool labels_named;
+	bool label_impossible;      /* -l names a bit that no kernel has */
+	unsigned int n_label_lists;
+	struct label_list label_lists[LABEL_LISTS_MAX];
 	struct label_maps *maps;    /* the parser's */
 	const char *labelmap_path;  /* lent by argv */
 	const char *path;           /* of --load-file; lent by argv */
@@ -113,6 +126,9 @@ struct cmdline {
 	struct question question;
 	bool selection_only;        /* a line of a --filter-file */
 	struct selections *any_of;  /* what that says, lent; NULL: no such file */
+	/* What selects, by field: select_compile(). Last, so that it need not be cleared. */
+	unsigned int n_conditions;
+	struct cts_condition condition[CONDITIONS_MAX];
 };
 
 static inline bool cmdline_has(const struct cmdline *cl, enum option_id id)
@@ -182,6 +198,7 @@ struct option_row {
 	const char *name;           /* what messages call it, without dashes */
 	const char *aliases;        /* further long names, split by spaces, or NULL */
 	int arg;                    /* no_argument, required_argument, optional_argument */
+	int since;                  /* SCAN_LATER: scripts shorten others to the same letters */
 	/* One character for L I A U D G E F h xL xI xD xG xE: 'o' may, 'R' must,
 	 * '3' one of the pairs must, '.' must not. */
 	const char *matrix;
@@ -190,6 +207,11 @@ extern const struct option_row option_rows[OPT_MAX];
 void options_check(const struct cmdline *cl);
 /* Without a command no option is allowed. */
 void options_refuse(const struct cmdline *cl);
+
+/* -- settings.c -- */
+
+/* The option was given, with arg or NULL. */
+void option_set(struct cmdline *cl, enum option_id id, const char *arg);
 
 /* -- proto_options.c -- */
 
@@ -204,8 +226,10 @@ void proto_options_help(uint8_t proto);
 /* -- values.c: each reports and exits on a bad value, at which place it may say -- */
 
 uint64_t parse_number(const struct place *at, const char *text, uint64_t max, const char *option);
-uint32_t parse_setting_number(const struct place *at, const char *text, uint32_t max,
-			      const char *option);
+/* GRE keys, secmarks, ids: 0 in front means octal, as ever. */
+uint16_t parse_key(const struct place *at, const char *text, const char *option);
+uint32_t parse_any_base(const struct place *at, const char *text, const char *option);
+uint16_t parse_zone(const struct place *at, const char *text, const char *option);
 int parse_address(const char *text, union cts_addr *addr);
 /* ADDR[/LEN or /MASK]; returns the family. masked is set when it is a network. */
 int parse_network(const struct place *at, const char *text, bool cidr, union cts_addr *addr,
@@ -215,6 +239,8 @@ void parse_mark(const struct place *at, const char *text, uint32_t *mark, uint32
 void parse_status(const struct place *at, const char *text, uint32_t *set, uint32_t *clear);
 unsigned int parse_events(const struct place *at, const char *text);
 unsigned int parse_output(const struct place *at, const char *text);
+/* Of all -o together: words that exclude each other are refused. */
+void check_output_words(const struct place *at, unsigned int words);
 void parse_nat(const struct place *at, const char *text, struct nat_arg *nat, const char *option);
 /* Call fn for each word of a comma list; an empty word is a bad parameter. */
 void each_word(const struct place *at, const char *text,
@@ -223,10 +249,17 @@ void each_word(const struct place *at, const char *text,
 /* -- labels.c -- */
 
 void label_maps_fini(struct label_maps *maps);
-void parse_labels(struct cmdline *cl, const char *text, uint32_t words[LABEL_WORDS]);
+/* A list of labels was given, for these words: it is resolved when the whole command
+ * line has been read, because the map may be named after it. */
+void labels_note(struct cmdline *cl, const char *text, uint32_t *words);
+void labels_resolve(struct cmdline *cl);
 
 /* -- select.c -- */
 
+/* Make the conditions from what was given. */
+void select_compile(struct cmdline *cl);
+/* Does the command set this, instead of selecting by it? */
+bool select_is_value(const struct cmdline *cl, enum option_id option, enum proto_option_id po);
 /* The command line's conditions as a filter of the pipeline; priv is the cmdline. */
 extern const struct cts_filter_ops select_filter;
 bool select_matches(const struct cmdline *cl, const struct cts_flow *flow);
@@ -247,8 +280,12 @@ struct printer *printer_open(const struct cmdline *cl);
 /* As a consumer of the pipeline; counts what it is given. */
 struct cts_consumer *printer_consumer(struct printer *p);
 uint64_t printer_shown(const struct printer *p);
-/* Print one flow (of a delete, an update, a get) or expectation. */
-void printer_flow(struct printer *p, const struct cts_event *ev);
+/* Print one flow (of a delete, an update, a get), as it is now. */
+void printer_flow(struct printer *p, enum cts_event_type type, const struct cts_flow *flow);
+/* Print one event, of a flow or an expectation. */
+void printer_event(struct printer *p, const struct cts_event *ev);
+/* CLOCK_REALTIME: when something was read. */
+uint64_t time_now_ns(void);
 /* Hand on what is buffered. 0, or -1 and errno (standard output is gone). */
 int printer_flush(struct printer *p);
 void printer_close(struct printer *p);
@@ -267,6 +304,8 @@ void die_at(const struct place *at, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), noreturn));
 /* N flow entries have been WHAT. */
 void report_count(uint64_t n, const char *what);
+/* Standard output failed with err; 0: it did not, and nothing is said. */
+void report_print_error(int err);
 
 /* -- failure.c -- */
 

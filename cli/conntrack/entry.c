@@ -4,6 +4,7 @@
 
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "cli/conntrack/entry.h"
@@ -38,6 +39,13 @@ static void complete_tuples(struct cmdline *cl)
 		inverse.dport = f->reply.dport;
 	f->reply = inverse;
 	f->present |= CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY);
+}
+
+bool entry_is_possible(const struct cmdline *cl)
+{
+	const struct cts_tuple *t = &cl->store.flow.orig;
+
+	return t->proto != (t->family == AF_INET ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
 void entry_key(struct cmdline *cl)

@@ -17,7 +17,7 @@ static void print_batch(void *ctx, const struct cts_event *const *ev, size_t n)
 	struct printer *p = ctx;
 
 	for (size_t i = 0; i < n; i++)
-		printer_flow(p, ev[i]);
+		printer_event(p, ev[i]);
 }
 
 static int print_rest(struct printer *p, int status)
@@ -148,9 +148,9 @@ int expect_delete(struct cmdline *cl)
 static void print_found(void *ctx, const struct cts_expect *exp)
 {
 	const struct cts_event ev = { .type = CTS_EVENT_NEW, .origin = CTS_ORIGIN_DUMP,
-				      .expect = exp };
+				      .expect = exp, .time_ns = time_now_ns() };
 
-	printer_flow(ctx, &ev);
+	printer_event(ctx, &ev);
 }
 
 int expect_get(struct cmdline *cl)

@@ -39,10 +39,20 @@ int gather_init(struct gather *g, bool keep_going)
 
 static void gather_close(struct gather *g, unsigned int i)
 {
+	if (!g->print_error)
+		g->print_error = g->change[i].print_error;
 	if (g->change[i].printer)
 		change_close(&g->change[i]);
 	free(g->labelmap[i]);
 	g->labelmap[i] = NULL;
+}
+
+int gather_print_error(const struct gather *g)
+{
+	for (int i = 0; i < 2; i++)
+		if (g->change[i].print_error)
+			return g->change[i].print_error;
+	return g->print_error;
 }
 
 void gather_fini(struct gather *g)
@@ -238,7 +248,7 @@ static bool all_in_one_zone(const struct gather *g)
 static void lookup_found(void *ctx, uint64_t cookie, const struct cts_flow *flow)
 {
 	const struct cts_event ev = { .type = CTS_EVENT_NEW, .origin = CTS_ORIGIN_DUMP,
-				      .flow = flow };
+				      .flow = flow, .time_ns = time_now_ns() };
 	const struct cts_event *const list = &ev;
 	struct gather *g = ctx;
 

@@ -21,12 +21,15 @@ struct gather {
 	bool labels_change, values_change;   /* by one of the lines */
 	bool zones;                  /* some entry may have one */
 	uint64_t zones_known_ms;     /* until then that is so */
+	int print_error;                 /* errno of outputs that are closed already */
 	uint64_t passes, lookups;    /* done so far */
 };
 
 /* 0, or -1: not enough memory. */
 int gather_init(struct gather *g, bool keep_going);
 void gather_fini(struct gather *g);
+/* errno of standard output, 0: all was printed. */
+int gather_print_error(const struct gather *g);
 static inline bool gather_waits(const struct gather *g)
 {
 	return selections_count(g->lines) > 0;

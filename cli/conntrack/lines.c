@@ -104,7 +104,7 @@ struct lines *lines_open(const char *path)
 	if (!l)
 		return NULL;
 	l->fd = input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
-	l->at = (struct place){ input ? "standard input" : path, 0 };
+	l->at = (struct place){ .file = input ? "standard input" : path };
 	l->left = UINT64_MAX;
 	l->taken = 0;
 	l->start = l->end = 0;
@@ -138,6 +138,7 @@ int lines_rewind(struct lines *l)
 	l->taken = 0;
 	l->start = l->end = 0;
 	l->at.line = 0;
+	l->at.again = true;
 	return lseek(l->fd, 0, SEEK_SET) < 0 ? -1 : 0;
 }
 
@@ -247,7 +248,7 @@ static int split(struct lines *l, char *p)
 	for (;;) {
 		while (is_blank(*p))
 			p++;
-		if (!*p)
+		if (!*p || *p == '#')   /* what follows is a comment */
 			break;
 		if (n == (int)LINES_WORDS_MAX)
 			die_at(&l->at, EXIT_PARAMETER, "more than %u words", LINES_WORDS_MAX - 1);

@@ -3,18 +3,34 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/conntrack/selections.h"
 
+/* A standard descriptor that is closed would become the next socket's, and the kernel
+ * would read what is meant for people. What stands in its place fails in use instead. */
+static void reserve_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char *argv[])
 {
-	const struct place at = { NULL, 0 };
+	const struct place at = { .file = NULL };
 	struct parser *p = parser_create();
 	struct cmdline cl;
 	int status;
 
+	reserve_descriptors();
 	if (!p)
 		die(EXIT_OTHER, "not enough memory");
 	cmdline_parse(p, &cl, &at, argc, argv);

@@ -6,54 +6,56 @@
 #include <stddef.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "cli/conntrack/scan.h"
 
 #define NO no_argument
 #define ARG required_argument
 #define OPTIONAL optional_argument
+#define LATER SCAN_LATER
 
 const struct option_row option_rows[OPT_MAX] = {
 	/*                                                           LIAUDGEFh xLIDGE */
-	[OPT_ORIG_SRC]    = { 's', "src", "orig-src", ARG,         "o33oo3o.." ".RRR." },
-	[OPT_ORIG_DST]    = { 'd', "dst", "orig-dst", ARG,         "o33oo3o.." ".RRR." },
-	[OPT_REPLY_SRC]   = { 'r', "reply-src", NULL, ARG,         "o33oo3o.." ".ooo." },
-	[OPT_REPLY_DST]   = { 'q', "reply-dst", NULL, ARG,         "o33oo3o.." ".ooo." },
-	[OPT_PROTO]       = { 'p', "protonum", NULL, ARG,          "oRRooRo.o" ".RRR." },
-	[OPT_TIMEOUT]     = { 't', "timeout", NULL, ARG,           ".RRoo...." ".R..." },
-	[OPT_STATUS]      = { 'u', "status", NULL, ARG,            "ooooo...." ".o..." },
-	[OPT_ZERO]        = { 'z', "zero", NULL, NO,               "o........" "....." },
-	[OPT_EVENT_MASK]  = { 'e', "event-mask", NULL, ARG,        "......o.." "....." },
-	[OPT_TUPLE_SRC]   = { 0, "tuple-src", NULL, ARG,           "........." ".R..." },
-	[OPT_TUPLE_DST]   = { 0, "tuple-dst", NULL, ARG,           "........." ".R..." },
-	[OPT_MASK_SRC]    = { 0, "mask-src", NULL, ARG,            "o..oo.o.." ".R..." },
-	[OPT_MASK_DST]    = { 0, "mask-dst", NULL, ARG,            "o..oo.o.." ".R..." },
-	[OPT_NAT_RANGE]   = { 'a', "nat-range", NULL, ARG,         "ooooooooo" "ooooo" },
-	[OPT_MARK]        = { 'm', "mark", NULL, ARG,              "ooooo.o.." "....." },
-	[OPT_SECMARK]     = { 'c', "secmark", NULL, ARG,           "o.....o.." "....." },
-	[OPT_ID]          = { 'i', "id", NULL, ARG,                "...ooo..." "....." },
-	[OPT_FAMILY]      = { 'f', "family", NULL, ARG,            "o..oo.oo." "o...." },
-	[OPT_SRC_NAT]     = { 'n', "src-nat", NULL, OPTIONAL,      "ooooo.o.." "....." },
-	[OPT_DST_NAT]     = { 'g', "dst-nat", NULL, OPTIONAL,      "ooooo.o.." "....." },
-	[OPT_ANY_NAT]     = { 'j', "any-nat", NULL, OPTIONAL,      "o.....o.." "....." },
-	[OPT_OUTPUT]      = { 'o', "output", NULL, ARG,            "o..oooo.." "o...o" },
-	[OPT_BUFFER_SIZE] = { 'b', "buffer-size", NULL, ARG,       "......o.." "....." },
-	[OPT_ZONE]        = { 'w', "zone", NULL, ARG,              "ooo.o.o.." "....." },
-	[OPT_LABEL]       = { 'l', "label", NULL, ARG,             "o..oooo.." "....." },
-	[OPT_LABEL_ADD]   = { 0, "label-add", NULL, ARG,           ".ooo....." "....." },
-	[OPT_LABEL_DEL]   = { 0, "label-del", NULL, OPTIONAL,      "...o....." "....." },
-	[OPT_ORIG_ZONE]   = { 0, "orig-zone", NULL, ARG,           "ooo.o.o.." "....." },
-	[OPT_REPLY_ZONE]  = { 0, "reply-zone", NULL, ARG,          "ooo.o.o.." "....." },
-	[OPT_KEEP_GOING]  = { 0, "keep-going", NULL, NO,           "........." "....." },
-	[OPT_FILTER_FILE] = { 0, "filter-file", NULL, ARG,         "o..oo.o.." "....." },
-	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO,              "...oo...." "....." },
-	[OPT_HELPER]      = { 0, "helper", NULL, ARG,              "ooooo...." "....." },
-	[OPT_RESYNC]      = { 0, "resync", NULL, NO,               "......o.." "....." },
-	[OPT_BY]          = { 0, "by", NULL, ARG,                  "o.....o.." "....." },
-	[OPT_TOP]         = { 0, "top", NULL, OPTIONAL,            "o.....o.." "....." },
-	[OPT_SORT]        = { 0, "sort", NULL, ARG,                "o.....o.." "....." },
-	[OPT_LIMIT]       = { 0, "limit", NULL, ARG,               "o........" "....." },
-	[OPT_EVERY]       = { 0, "every", NULL, ARG,               "......o.." "....." },
-	[OPT_INTERVALS]   = { 0, "count", NULL, ARG,               "......o.." "....." },
-	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG,          "o..oo.o.." "....." },
+	[OPT_ORIG_SRC]    = { 's', "src", "orig-src", ARG, 0,      "o33oo3o.." ".RRR." },
+	[OPT_ORIG_DST]    = { 'd', "dst", "orig-dst", ARG, 0,      "o33oo3o.." ".RRR." },
+	[OPT_REPLY_SRC]   = { 'r', "reply-src", NULL, ARG, 0,      "o33oo3o.." ".ooo." },
+	[OPT_REPLY_DST]   = { 'q', "reply-dst", NULL, ARG, 0,      "o33oo3o.." ".ooo." },
+	[OPT_PROTO]       = { 'p', "protonum", NULL, ARG, 0,       "oRRooRo.o" ".RRR." },
+	[OPT_TIMEOUT]     = { 't', "timeout", NULL, ARG, 0,        ".RRoo...." ".R..." },
+	[OPT_STATUS]      = { 'u', "status", NULL, ARG, 0,         "ooooo...." ".o..." },
+	[OPT_ZERO]        = { 'z', "zero", NULL, NO, 0,            "o........" "....." },
+	[OPT_EVENT_MASK]  = { 'e', "event-mask", NULL, ARG, 0,     "......o.." "....." },
+	[OPT_TUPLE_SRC]   = { 0, "tuple-src", NULL, ARG, 0,        "........." ".R..." },
+	[OPT_TUPLE_DST]   = { 0, "tuple-dst", NULL, ARG, 0,        "........." ".R..." },
+	[OPT_MASK_SRC]    = { 0, "mask-src", NULL, ARG, 0,         "o..oo.o.." ".R..." },
+	[OPT_MASK_DST]    = { 0, "mask-dst", NULL, ARG, 0,         "o..oo.o.." ".R..." },
+	[OPT_NAT_RANGE]   = { 'a', "nat-range", NULL, ARG, 0,      "ooooooooo" "ooooo" },
+	[OPT_MARK]        = { 'm', "mark", NULL, ARG, 0,           "ooooo.o.." "....." },
+	[OPT_SECMARK]     = { 'c', "secmark", NULL, ARG, 0,        "o.....o.." "....." },
+	[OPT_ID]          = { 'i', "id", NULL, ARG, 0,             "...ooo..." "....." },
+	[OPT_FAMILY]      = { 'f', "family", NULL, ARG, 0,         "o..oo.oo." "o...." },
+	[OPT_SRC_NAT]     = { 'n', "src-nat", NULL, OPTIONAL, 0,   "ooooo.o.." "....." },
+	[OPT_DST_NAT]     = { 'g', "dst-nat", NULL, OPTIONAL, 0,   "ooooo.o.." "....." },
+	[OPT_ANY_NAT]     = { 'j', "any-nat", NULL, OPTIONAL, 0,   "o.....o.." "....." },
+	[OPT_OUTPUT]      = { 'o', "output", NULL, ARG, 0,         "o..oooo.." "o...o" },
+	[OPT_BUFFER_SIZE] = { 'b', "buffer-size", NULL, ARG, 0,    "......o.." "....." },
+	[OPT_ZONE]        = { 'w', "zone", NULL, ARG, 0,           "ooo.o.o.." "....." },
+	[OPT_LABEL]       = { 'l', "label", NULL, ARG, 0,          "o..oooo.." "....." },
+	[OPT_LABEL_ADD]   = { 0, "label-add", NULL, ARG, 0,        ".ooo....." "....." },
+	[OPT_LABEL_DEL]   = { 0, "label-del", NULL, OPTIONAL, 0,   "...o....." "....." },
+	[OPT_ORIG_ZONE]   = { 0, "orig-zone", NULL, ARG, 0,        "ooo.o.o.." "....." },
+	[OPT_REPLY_ZONE]  = { 0, "reply-zone", NULL, ARG, 0,       "ooo.o.o.." "....." },
+	[OPT_KEEP_GOING]  = { 0, "keep-going", NULL, NO, LATER,    "........." "....." },
+	[OPT_FILTER_FILE] = { 0, "filter-file", NULL, ARG, LATER,  "o..oo.o.." "....." },
+	[OPT_DRY_RUN]     = { 0, "dry-run", NULL, NO, LATER,       "...oo...." "....." },
+	[OPT_HELPER]      = { 0, "helper", NULL, ARG, LATER,       "ooooo...." "....." },
+	[OPT_RESYNC]      = { 0, "resync", NULL, NO, LATER,        "......o.." "....." },
+	[OPT_BY]          = { 0, "by", NULL, ARG, LATER,           "o.....o.." "....." },
+	[OPT_TOP]         = { 0, "top", NULL, OPTIONAL, LATER,     "o.....o.." "....." },
+	[OPT_SORT]        = { 0, "sort", NULL, ARG, LATER,         "o.....o.." "....." },
+	[OPT_LIMIT]       = { 0, "limit", NULL, ARG, LATER,        "o........" "....." },
+	[OPT_EVERY]       = { 0, "every", NULL, ARG, LATER,        "......o.." "....." },
+	[OPT_INTERVALS]   = { 0, "count", NULL, ARG, LATER,        "......o.." "....." },
+	[OPT_LABELMAP]    = { 'M', "labelmap", NULL, ARG, LATER,   "o..oo.o.." "....." },
 };
 
 /* Column of the matrix, -1: the command takes nothing at all. */
@@ -70,13 +72,6 @@ static int options_column(const struct cmdline *cl)
 	if (cl->table == CTS_TABLE_EXPECT)
 		return expect[id];
 	return id <= CMD_HELP ? (int)id : -1;
-}
-
-/* -U's own options say what to set, not what to select. */
-static bool sets_value(const struct cmdline *cl, enum option_id id)
-{
-	return cl->command->id == CMD_UPDATE &&
-	       (id == OPT_MARK || id == OPT_STATUS || id == OPT_TIMEOUT);
 }
 
 /* -C and --top look at what -L would list. */
@@ -108,7 +103,7 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 
 	if (id == OPT_NAT_RANGE)
 		return 'o';
-	if (cl->selection_only && (no_selection & OPT_BIT(id) || sets_value(cl, id)))
+	if (cl->selection_only && (no_selection & OPT_BIT(id) || select_is_value(cl, id, PO_MAX)))
 		return '.';
 	if (cl->command->id == CMD_LOAD)
 		return id == OPT_KEEP_GOING || id == OPT_DRY_RUN ? 'o' : '.';

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/conntrack/selections.h"
 #include "core/plugin/loader.h"
@@ -65,7 +66,7 @@ static void log_text(FILE *fp, const struct cmdline *cl, bool events)
 		fputs(",id", fp);
 	if (cl->output & OUT_KTIMESTAMP)
 		fputs(",ktimestamp", fp);
-	if (cl->output & OUT_LABELS)
+	if (cl->output & OUT_LABELS && !save)
 		fputs(",labels", fp);
 	if (save && tells_removed(cl))
 		fputs(",removed", fp);
@@ -167,12 +168,28 @@ uint64_t printer_shown(const struct printer *p)
 	return p->shown;
 }
 
-void printer_flow(struct printer *p, const struct cts_event *ev)
+uint64_t time_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+void printer_event(struct printer *p, const struct cts_event *ev)
 {
 	uint64_t drop = 0;
 	const struct cts_batch batch = { .size = sizeof(batch), .n = 1, .ev = &ev, .drop = &drop };
 
 	printer_consume(p, &batch);
+}
+
+void printer_flow(struct printer *p, enum cts_event_type type, const struct cts_flow *flow)
+{
+	const struct cts_event ev = { .type = type, .origin = CTS_ORIGIN_DUMP, .flow = flow,
+				      .time_ns = time_now_ns() };
+
+	printer_event(p, &ev);
 }
 
 int printer_flush(struct printer *p)

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -188,63 +189,65 @@ static void parse_role(struct cmdline *cl, const char *arg)
 	die_at(&cl->at, EXIT_PARAMETER, "unknown DCCP role `%s'", arg);
 }
 
+/* What a number is put into. */
+enum value_kind {
+	VALUE_U8,
+	VALUE_BE16,      /* ports, ids; of GRE: keys, in which 0 in front means octal */
+	VALUE_VTAG,
+};
+
+static const struct value_row {
+	size_t at;                       /* in struct cmdline */
+	enum value_kind kind;
+} value_rows[PO_MAX] = {
+#define FLOW(member) offsetof(struct cmdline, store.flow.member)
+	[PO_SPORT] = { FLOW(orig.sport), VALUE_BE16 },
+	[PO_DPORT] = { FLOW(orig.dport), VALUE_BE16 },
+	[PO_REPLY_SPORT] = { FLOW(reply.sport), VALUE_BE16 },
+	[PO_REPLY_DPORT] = { FLOW(reply.dport), VALUE_BE16 },
+	[PO_ICMP_TYPE] = { FLOW(orig.icmp_type), VALUE_U8 },
+	[PO_ICMP_CODE] = { FLOW(orig.icmp_code), VALUE_U8 },
+	[PO_ICMP_ID] = { FLOW(orig.sport), VALUE_BE16 },
+	[PO_ORIG_VTAG] = { FLOW(sctp_vtag[CTS_DIR_ORIG]), VALUE_VTAG },
+	[PO_REPLY_VTAG] = { FLOW(sctp_vtag[CTS_DIR_REPLY]), VALUE_VTAG },
+	[PO_MASK_SPORT] = { offsetof(struct cmdline, mask_sport), VALUE_BE16 },
+	[PO_MASK_DPORT] = { offsetof(struct cmdline, mask_dport), VALUE_BE16 },
+	[PO_TUPLE_SPORT] = { offsetof(struct cmdline, expected.sport), VALUE_BE16 },
+	[PO_TUPLE_DPORT] = { offsetof(struct cmdline, expected.dport), VALUE_BE16 },
+#undef FLOW
+};
+
+static void parse_value(struct cmdline *cl, const struct value_row *row, const char *name,
+			const char *arg)
+{
+	bool key = cl->store.flow.orig.proto == IPPROTO_GRE;
+	void *at = (char *)cl + row->at;
+
+	switch (row->kind) {
+	case VALUE_U8:
+		*(uint8_t *)at = (uint8_t)parse_number(&cl->at, arg, UINT8_MAX, name);
+		break;
+	case VALUE_BE16:
+		*(uint16_t *)at = htons(key ? parse_key(&cl->at, arg, name) :
+				(uint16_t)parse_number(&cl->at, arg, UINT16_MAX, name));
+		break;
+	case VALUE_VTAG:
+		*(uint32_t *)at = (uint32_t)parse_number(&cl->at, arg, UINT32_MAX, name);
+		cl->store.flow.present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
+		break;
+	}
+}
+
 void proto_option_parse(struct cmdline *cl, enum proto_option_id id, const char *name,
 			const char *arg)
 {
-	const struct place *at = &cl->at;
-	struct cts_flow *f = &cl->store.flow;
-
 	cl->proto_given |= PO_BIT(id);
-	switch (id) {
-	case PO_SPORT:
-		f->orig.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_DPORT:
-		f->orig.dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_REPLY_SPORT:
-		f->reply.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_REPLY_DPORT:
-		f->reply.dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_STATE:
+	if (id == PO_STATE)
 		parse_state(cl, arg);
-		break;
-	case PO_ORIG_VTAG:
-		f->sctp_vtag[CTS_DIR_ORIG] = (uint32_t)parse_number(at, arg, UINT32_MAX, name);
-		break;
-	case PO_REPLY_VTAG:
-		f->sctp_vtag[CTS_DIR_REPLY] = (uint32_t)parse_number(at, arg, UINT32_MAX, name);
-		f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
-		break;
-	case PO_ROLE:
+	else if (id == PO_ROLE)
 		parse_role(cl, arg);
-		break;
-	case PO_ICMP_TYPE:
-		f->orig.icmp_type = (uint8_t)parse_number(at, arg, UINT8_MAX, name);
-		break;
-	case PO_ICMP_CODE:
-		f->orig.icmp_code = (uint8_t)parse_number(at, arg, UINT8_MAX, name);
-		break;
-	case PO_ICMP_ID:
-		f->orig.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_MASK_SPORT:
-		cl->mask_sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_MASK_DPORT:
-		cl->mask_dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_TUPLE_SPORT:
-		cl->expected.sport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_TUPLE_DPORT:
-		cl->expected.dport = htons((uint16_t)parse_number(at, arg, UINT16_MAX, name));
-		break;
-	case PO_MAX:
-		break;
-	}
+	else
+		parse_value(cl, &value_rows[id], name, arg);
 }
 
 /* -- which are needed, which are refused -- */

@@ -72,3 +72,9 @@ void report_count(uint64_t n, const char *what)
 {
 	report("%" PRIu64 " flow entries have been %s.", n, what);
 }
+
+void report_print_error(int err)
+{
+	if (err)
+		report("standard output: %s", strerror(err));
+}

@@ -34,7 +34,7 @@ void scan_table_add(struct scan_table *t, char letter, const char *name, int arg
 		abort();
 	while (t->slot[i])
 		i = (i + 1) % SCAN_SLOTS;
-	t->row[t->n++] = (struct scan_row){ name, arg, val };
+	t->row[t->n++] = (struct scan_row){ name, arg & ~SCAN_LATER, arg & SCAN_LATER, val };
 	t->slot[i] = (uint8_t)t->n;
 	if (letter)
 		t->letter[(unsigned char)letter] = (uint8_t)t->n;
@@ -53,8 +53,10 @@ static const struct scan_row *find_exact(const struct scan_table *t, const char 
 	return NULL;
 }
 
-/* The one option that name shortens; several names of one are no doubt. */
-static const struct scan_row *find_short(const struct scan *s, const char *name, size_t len)
+/* The one option, of those that came later or of the others, that name shortens; several
+ * names of one are no doubt. false: it is ambiguous. */
+static bool find_among(const struct scan *s, const char *name, size_t len, bool later,
+		       const struct scan_row **result)
 {
 	const struct scan_table *const tables[] = { s->table, s->extra };
 	const struct scan_row *found = NULL;
@@ -64,12 +66,22 @@ static const struct scan_row *find_short(const struct scan *s, const char *name,
 		for (i = 0; tables[k] && i < tables[k]->n; i++) {
 			const struct scan_row *row = &tables[k]->row[i];
 
-			if (strncmp(row->name, name, len))
+			if (row->later != later || strncmp(row->name, name, len))
 				continue;
 			if (found && found->val != row->val)
-				return NULL;
+				return false;
 			found = row;
 		}
+	*result = found;
+	return true;
+}
+
+static const struct scan_row *find_short(const struct scan *s, const char *name, size_t len)
+{
+	const struct scan_row *found = NULL;
+
+	if (find_among(s, name, len, false, &found) && !found)
+		find_among(s, name, len, true, &found);
 	return found;
 }
 
@@ -136,19 +148,17 @@ int scan_next(struct scan *s)
 {
 	if (s->cluster)
 		return take_letter(s);
-	for (;;) {
-		if (s->next >= s->argc)
-			return SCAN_END;
-		s->word = s->argv[s->next++];
-		if (s->word[0] == '-' && s->word[1])
-			break;
-	}
+	if (s->next >= s->argc)
+		return SCAN_END;
+	s->word = s->argv[s->next++];
+	if (s->ended || s->word[0] != '-' || !s->word[1])
+		return SCAN_STRAY;
 	if (s->word[1] != '-') {
 		s->cluster = s->word + 1;
 		return take_letter(s);
 	}
 	if (s->word[2])
 		return take_long(s);
-	s->next = s->argc;
-	return SCAN_END;
+	s->ended = true;
+	return scan_next(s);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Options among words, by the rules of getopt_long(3): long names may be shortened as
- * long as they stay unambiguous, other words may stand anywhere, `--' ends options.
+ * long as they stay unambiguous, values may be attached, `--' ends options. Other words
+ * are mistakes.
  * Unlike it, there is no state outside, and names are found by a hash: files of
  * command lines have millions of options.
  */
@@ -17,6 +18,7 @@
 struct scan_row {
 	const char *name;            /* lent */
 	int arg;                     /* no_argument, required_argument, optional_argument */
+	bool later;
 	int val;
 };
 
@@ -28,10 +30,13 @@ struct scan_table {
 };
 
 void scan_table_clear(struct scan_table *t);
+/* Beside an option's kind of argument: scripts were written before it came, so it makes
+ * no shortened name of the others ambiguous. */
+#define SCAN_LATER 0x100
 /* letter 0: long only. Aborts when the table is full: all rows are ours. */
 void scan_table_add(struct scan_table *t, char letter, const char *name, int arg, int val);
 
-enum { SCAN_END = -1, SCAN_UNKNOWN = -2, SCAN_NO_ARGUMENT = -3 };
+enum { SCAN_END = -1, SCAN_UNKNOWN = -2, SCAN_NO_ARGUMENT = -3, SCAN_STRAY = -4 };
 
 struct scan {
 	const struct scan_table *table;
@@ -43,6 +48,7 @@ struct scan {
 	const char *arg;                 /* of the option, or NULL */
 	const char *name;                /* long name of the option */
 	const char *word;                /* that is wrong */
+	bool ended;                      /* by `--' */
 	char letter;                     /* that is wrong, if the word is no long name */
 };
 

@@ -6,108 +6,178 @@
 #include <string.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "core/flow/tuple.h"
+
+/* Which option asks for which field. The value stands where the flow of the command
+ * line has it. */
+static const struct asked {
+	enum option_id option;           /* OPT_MAX: it is one of the protocol */
+	enum proto_option_id proto_option;
+	enum cts_field_id field;
+} asked[] = {
+	{ OPT_PROTO, PO_MAX, CTS_FIELD_PROTO },
+	{ OPT_ORIG_SRC, PO_MAX, CTS_FIELD_SRC },
+	{ OPT_ORIG_DST, PO_MAX, CTS_FIELD_DST },
+	{ OPT_MAX, PO_SPORT, CTS_FIELD_SPORT },
+	{ OPT_MAX, PO_DPORT, CTS_FIELD_DPORT },
+	{ OPT_MAX, PO_ICMP_TYPE, CTS_FIELD_ICMP_TYPE },
+	{ OPT_MAX, PO_ICMP_CODE, CTS_FIELD_ICMP_CODE },
+	{ OPT_MAX, PO_ICMP_ID, CTS_FIELD_ICMP_ID },
+	{ OPT_REPLY_SRC, PO_MAX, CTS_FIELD_REPLY_SRC },
+	{ OPT_REPLY_DST, PO_MAX, CTS_FIELD_REPLY_DST },
+	{ OPT_MAX, PO_REPLY_SPORT, CTS_FIELD_REPLY_SPORT },
+	{ OPT_MAX, PO_REPLY_DPORT, CTS_FIELD_REPLY_DPORT },
+	{ OPT_MARK, PO_MAX, CTS_FIELD_MARK },
+	{ OPT_MAX, PO_STATE, CTS_FIELD_STATE },
+	{ OPT_STATUS, PO_MAX, CTS_FIELD_STATUS },
+	{ OPT_SECMARK, PO_MAX, CTS_FIELD_SECMARK },
+	{ OPT_TIMEOUT, PO_MAX, CTS_FIELD_TIMEOUT },
+	{ OPT_ID, PO_MAX, CTS_FIELD_ID },
+	{ OPT_ZONE, PO_MAX, CTS_FIELD_ZONE },
+	{ OPT_ORIG_ZONE, PO_MAX, CTS_FIELD_ZONE_ORIG },
+	{ OPT_REPLY_ZONE, PO_MAX, CTS_FIELD_ZONE_REPLY },
+	{ OPT_LABEL, PO_MAX, CTS_FIELD_LABEL },
+	{ OPT_HELPER, PO_MAX, CTS_FIELD_HELPER },
+	{ OPT_MAX, PO_ORIG_VTAG, CTS_FIELD_VTAG_ORIG },
+	{ OPT_MAX, PO_REPLY_VTAG, CTS_FIELD_VTAG_REPLY },
+};
+
+static_assert(sizeof(asked) / sizeof(asked[0]) + 3 <= CONDITIONS_MAX, "room for all at once");
+
+/* -U's own options say what to set, not what to select. */
+bool select_is_value(const struct cmdline *cl, enum option_id option, enum proto_option_id po)
+{
+	return cl->command->id == CMD_UPDATE &&
+	       (option == OPT_MARK || option == OPT_STATUS || option == OPT_TIMEOUT ||
+		po == PO_STATE || po == PO_ORIG_VTAG || po == PO_REPLY_VTAG);
+}
+
+static bool is_asked(const struct cmdline *cl, const struct asked *a)
+{
+	bool given = a->option < OPT_MAX ? cmdline_has(cl, a->option) :
+					   (cl->proto_given & PO_BIT(a->proto_option)) != 0;
+
+	return given && !select_is_value(cl, a->option, a->proto_option);
+}
+
+static void add_condition(struct cmdline *cl, enum cts_field_id id,
+			  const struct cts_field_value *want, const struct cts_field_value *mask)
+{
+	cts_condition_set(&cl->condition[cl->n_conditions++], &cts_fields[id], want, mask);
+}
+
+/* The bits that count where not all do. NULL: all. */
+static const struct cts_field_value *mask_of(const struct cmdline *cl, enum cts_field_id id,
+					     struct cts_field_value *mask)
+{
+	memset(mask, 0, sizeof(*mask));
+	if (id == CTS_FIELD_SRC && cl->src_masked)
+		mask->bits.addr = cl->src_mask;
+	else if (id == CTS_FIELD_DST && cl->dst_masked)
+		mask->bits.addr = cl->dst_mask;
+	else if (id == CTS_FIELD_MARK)
+		mask->bits.word[0] = cl->mark_mask;
+	else if (id == CTS_FIELD_STATUS)
+		mask->bits.word[0] = cl->status_set | cl->status_clear;
+	else if (id == CTS_FIELD_LABEL)
+		memcpy(mask->bits.label, cl->labels, sizeof(cl->labels));
+	else
+		return NULL;
+	return mask;
+}
+
+/* The command line as the flow that it asks for. */
+static struct cts_flow flow_of(const struct cmdline *cl)
+{
+	struct cts_flow f = cl->store.flow;
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		if (asked[i].field != CTS_FIELD_STATE && is_asked(cl, &asked[i]))
+			f.present |= CTS_FLOW_BIT(cts_fields[asked[i].field].attr);
+	f.mark = cl->mark;
+	f.status = cl->status_set;
+	f.labels = cl->labels;
+	f.labels_len = sizeof(cl->labels);
+	f.helper = cl->store.helper;
+	f.helper_len = (uint16_t)strlen(cl->store.helper);
+	return f;
+}
+
+/* What is translated to an address has it in the reply tuple: that narrows a search. */
+static void add_nat_address(struct cmdline *cl, enum option_id option, const struct nat_arg *nat,
+			    enum cts_field_id id)
+{
+	struct cts_field_value want = { .bits.addr = nat->addr };
+
+	if (cmdline_has(cl, option) && nat->has_addr)
+		add_condition(cl, id, &want, NULL);
+}
+
+void select_compile(struct cmdline *cl)
+{
+	struct cts_field_value want = { .bits.word[0] = (uint64_t)cl->family }, mask;
+	struct cts_flow flow = flow_of(cl);
+
+	cl->n_conditions = 0;
+	if (cl->family != AF_UNSPEC)
+		add_condition(cl, CTS_FIELD_FAMILY, &want, NULL);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		const struct asked *a = &asked[i];
+
+		if (!is_asked(cl, a))
+			continue;
+		cts_field_read(&cts_fields[a->field], &flow, &want);
+		add_condition(cl, a->field, &want, mask_of(cl, a->field, &mask));
+	}
+	add_nat_address(cl, OPT_SRC_NAT, &cl->snat, CTS_FIELD_REPLY_DST);
+	add_nat_address(cl, OPT_DST_NAT, &cl->dnat, CTS_FIELD_REPLY_SRC);
+}
+
+/* -- translation -- */
 
 static bool addr_equal(const union cts_addr *a, const union cts_addr *b)
 {
 	return !memcmp(a, b, sizeof(*a));
 }
 
-static bool addr_within(const union cts_addr *addr, const union cts_addr *net,
-			const union cts_addr *mask, bool masked)
+/* Other protocols have no ports: ICMP's id stands in their place. */
+static bool has_ports(const struct cts_flow *f)
 {
-	unsigned int i;
-
-	if (!masked)
-		return addr_equal(addr, net);
-	for (i = 0; i < 4; i++)
-		if ((addr->v6[i] ^ net->v6[i]) & mask->v6[i])
-			return false;
-	return true;
-}
-
-static bool match_addresses(const struct cmdline *cl, const struct cts_flow *f)
-{
-	const struct cts_flow *want = &cl->store.flow;
-
-	if (cl->family != AF_UNSPEC && f->orig.family != cl->family)
-		return false;
-	if (cmdline_has(cl, OPT_ORIG_SRC) &&
-	    !addr_within(&f->orig.src, &want->orig.src, &cl->src_mask, cl->src_masked))
-		return false;
-	if (cmdline_has(cl, OPT_ORIG_DST) &&
-	    !addr_within(&f->orig.dst, &want->orig.dst, &cl->dst_mask, cl->dst_masked))
-		return false;
-	if (cmdline_has(cl, OPT_REPLY_SRC) && !addr_equal(&f->reply.src, &want->reply.src))
-		return false;
-	return !cmdline_has(cl, OPT_REPLY_DST) || addr_equal(&f->reply.dst, &want->reply.dst);
-}
-
-static bool match_proto(const struct cmdline *cl, const struct cts_flow *f)
-{
-	const struct cts_flow *want = &cl->store.flow;
-	uint32_t given = cl->proto_given;
-
-	if (!cmdline_has(cl, OPT_PROTO))
-		return true;
-	if (f->orig.proto != want->orig.proto)
-		return false;
-	if (!given)
-		return true;
-	if (given & (PO_BIT(PO_SPORT) | PO_BIT(PO_ICMP_ID)) && f->orig.sport != want->orig.sport)
-		return false;
-	if (given & PO_BIT(PO_DPORT) && f->orig.dport != want->orig.dport)
-		return false;
-	if (given & PO_BIT(PO_REPLY_SPORT) && f->reply.sport != want->reply.sport)
-		return false;
-	if (given & PO_BIT(PO_REPLY_DPORT) && f->reply.dport != want->reply.dport)
-		return false;
-	if (given & PO_BIT(PO_ICMP_TYPE) && f->orig.icmp_type != want->orig.icmp_type)
-		return false;
-	return !(given & PO_BIT(PO_ICMP_CODE)) || f->orig.icmp_code == want->orig.icmp_code;
-}
-
-static bool match_state(const struct cmdline *cl, const struct cts_flow *f)
-{
-	const struct cts_flow *want = &cl->store.flow;
-
-	if (!(cl->proto_given & PO_BIT(PO_STATE)))
-		return true;
-	if (cts_flow_has(want, CTS_FLOW_TCP_STATE))
-		return cts_flow_has(f, CTS_FLOW_TCP_STATE) && f->tcp_state == want->tcp_state;
-	if (cts_flow_has(want, CTS_FLOW_SCTP_STATE))
-		return cts_flow_has(f, CTS_FLOW_SCTP_STATE) && f->sctp_state == want->sctp_state;
-	return cts_flow_has(f, CTS_FLOW_DCCP_STATE) && f->dccp_state == want->dccp_state;
+	return cts_l4_kind(f->orig.proto) == CTS_L4_PORTS;
 }
 
 static bool is_snat(const struct cts_flow *f)
 {
 	if (cts_flow_has(f, CTS_FLOW_STATUS) && !(f->status & IPS_SRC_NAT_DONE))
 		return false;
-	return !addr_equal(&f->reply.dst, &f->orig.src) || f->reply.dport != f->orig.sport;
+	return !addr_equal(&f->reply.dst, &f->orig.src) ||
+	       (has_ports(f) && f->reply.dport != f->orig.sport);
 }
 
 static bool is_dnat(const struct cts_flow *f)
 {
 	if (cts_flow_has(f, CTS_FLOW_STATUS) && !(f->status & IPS_DST_NAT_DONE))
 		return false;
-	return !addr_equal(&f->reply.src, &f->orig.dst) || f->reply.sport != f->orig.dport;
+	return !addr_equal(&f->reply.src, &f->orig.dst) ||
+	       (has_ports(f) && f->reply.sport != f->orig.dport);
 }
 
-static bool nat_arg_equal(const struct nat_arg *want, const union cts_addr *addr, uint16_t port)
+static bool nat_arg_equal(const struct nat_arg *want, const struct cts_flow *f,
+			  const union cts_addr *addr, uint16_t port)
 {
 	if (want->has_addr && !addr_equal(addr, &want->addr))
 		return false;
-	return !want->has_port || port == want->port;
+	return !want->has_port || (has_ports(f) && port == want->port);
 }
 
 static bool match_snat(const struct nat_arg *want, const struct cts_flow *f)
 {
-	return is_snat(f) && nat_arg_equal(want, &f->reply.dst, f->reply.dport);
+	return is_snat(f) && nat_arg_equal(want, f, &f->reply.dst, f->reply.dport);
 }
 
 static bool match_dnat(const struct nat_arg *want, const struct cts_flow *f)
 {
-	return is_dnat(f) && nat_arg_equal(want, &f->reply.src, f->reply.sport);
+	return is_dnat(f) && nat_arg_equal(want, f, &f->reply.src, f->reply.sport);
 }
 
 static bool match_nat(const struct cmdline *cl, const struct cts_flow *f)
@@ -120,75 +190,16 @@ static bool match_nat(const struct cmdline *cl, const struct cts_flow *f)
 	       match_dnat(&cl->anynat, f);
 }
 
-/* An entry without the attribute is in zone 0. */
-static bool match_zones(const struct cmdline *cl, const struct cts_flow *f)
-{
-	const struct cts_flow *want = &cl->store.flow;
-	uint16_t both = cts_flow_has(f, CTS_FLOW_ZONE) ? f->zone : 0;
-	uint16_t orig = cts_flow_has(f, CTS_FLOW_ZONE_ORIG) ? f->zone_dir[CTS_DIR_ORIG] : 0;
-	uint16_t reply = cts_flow_has(f, CTS_FLOW_ZONE_REPLY) ? f->zone_dir[CTS_DIR_REPLY] : 0;
-
-	if (cmdline_has(cl, OPT_ZONE) && both != want->zone)
-		return false;
-	if (cmdline_has(cl, OPT_ORIG_ZONE) && orig != want->zone_dir[CTS_DIR_ORIG])
-		return false;
-	return !cmdline_has(cl, OPT_REPLY_ZONE) || reply == want->zone_dir[CTS_DIR_REPLY];
-}
-
-static bool match_labels(const struct cmdline *cl, const struct cts_flow *f)
-{
-	unsigned int i;
-
-	if (!cmdline_has(cl, OPT_LABEL))
-		return true;
-	if (!cts_flow_has(f, CTS_FLOW_LABELS))
-		return false;
-	for (i = 0; i < LABEL_WORDS; i++) {
-		uint32_t word = i < f->labels_len / 4u ? f->labels[i] : 0;
-
-		if ((word & cl->labels[i]) != cl->labels[i])
-			return false;
-	}
-	return true;
-}
-
-static bool match_helper(const struct cmdline *cl, const struct cts_flow *f)
-{
-	return !cmdline_has(cl, OPT_HELPER) ||
-	       (cts_flow_has(f, CTS_FLOW_HELPER) && !strcmp(f->helper, cl->store.helper));
-}
-
-/* What an update sets does not select. */
-static bool match_values(const struct cmdline *cl, const struct cts_flow *f)
-{
-	uint32_t mark = cts_flow_has(f, CTS_FLOW_MARK) ? f->mark : 0;
-
-	if (cl->command->id == CMD_UPDATE)
-		return true;
-	if (cmdline_has(cl, OPT_MARK) && (mark & cl->mark_mask) != cl->mark)
-		return false;
-	if (cmdline_has(cl, OPT_STATUS) &&
-	    ((f->status & cl->status_set) != cl->status_set || f->status & cl->status_clear))
-		return false;
-	if (cmdline_has(cl, OPT_SECMARK) &&
-	    (!cts_flow_has(f, CTS_FLOW_SECMARK) || f->secmark != cl->store.flow.secmark))
-		return false;
-	if (cmdline_has(cl, OPT_TIMEOUT) &&
-	    (!cts_flow_has(f, CTS_FLOW_TIMEOUT) || f->timeout != cl->store.flow.timeout))
-		return false;
-	return match_state(cl, f);
-}
-
 bool select_matches(const struct cmdline *cl, const struct cts_flow *f)
 {
-	if (!(cl->given & ~OPT_BIT(OPT_OUTPUT)) && cl->family == AF_UNSPEC)
-		return true;
-	if (cmdline_has(cl, OPT_ID) &&
-	    (!cts_flow_has(f, CTS_FLOW_ID) || f->id != cl->store.flow.id))
+	const uint64_t nat = OPT_BIT(OPT_SRC_NAT) | OPT_BIT(OPT_DST_NAT) | OPT_BIT(OPT_ANY_NAT);
+
+	for (unsigned int i = 0; i < cl->n_conditions; i++)
+		if (!cts_condition_holds(&cl->condition[i], f))
+			return false;
+	if (cl->label_impossible)
 		return false;
-	return match_addresses(cl, f) && match_proto(cl, f) && match_values(cl, f) &&
-	       match_nat(cl, f) && match_zones(cl, f) && match_labels(cl, f) &&
-	       match_helper(cl, f);
+	return !(cl->given & nat) || match_nat(cl, f);
 }
 
 static void select_apply(void *priv, const struct cts_batch *batch)
@@ -221,55 +232,64 @@ const struct cts_filter_ops select_filter = {
 	.apply = select_apply,
 };
 
-/* What is asked for exactly, as tuples in which 0 stands for anything. The kernel
- * can look at them only within one family. */
-static void push_tuples(const struct cmdline *cl, struct cts_dump_conf *conf,
-			struct cts_flow *f)
-{
-	const struct cts_flow *want = &cl->store.flow;
+/* -- what a dump's request can ask for -- */
 
-	memset(f, 0, sizeof(*f));
-	if (cl->family == AF_UNSPEC)
+/* What is asked for exactly, as tuples in which 0 stands for anything. */
+static void push_tuple(struct cts_flow *f, const struct cts_condition *c)
+{
+	const struct cts_field *field = c->field;
+	uint16_t port = htons((uint16_t)c->want[0]);
+	void *at = (char *)f + field->offset;
+
+	if (!cts_condition_is_exact(c))
 		return;
-	f->orig.family = f->reply.family = (uint8_t)cl->family;
-	if (cmdline_has(cl, OPT_ORIG_SRC) && !cl->src_masked)
-		f->orig.src = want->orig.src;
-	if (cmdline_has(cl, OPT_ORIG_DST) && !cl->dst_masked)
-		f->orig.dst = want->orig.dst;
-	if (cmdline_has(cl, OPT_REPLY_SRC))
-		f->reply.src = want->reply.src;
-	if (cmdline_has(cl, OPT_REPLY_DST))
-		f->reply.dst = want->reply.dst;
-	if (cmdline_has(cl, OPT_PROTO)) {
-		f->orig.proto = f->reply.proto = want->orig.proto;
-		f->orig.sport = want->orig.sport;
-		f->orig.dport = want->orig.dport;
-		f->orig.icmp_type = want->orig.icmp_type;
-		f->orig.icmp_code = want->orig.icmp_code;
-		f->reply.sport = want->reply.sport;
-		f->reply.dport = want->reply.dport;
+	if (field->type == CTS_FIELD_TYPE_BE16)
+		memcpy(at, &port, sizeof(port));
+	else if (field->type == CTS_FIELD_TYPE_ADDR)
+		memcpy(at, c->want, sizeof(c->want));
+	else
+		*(uint8_t *)at = (uint8_t)c->want[0];
+	f->reply.proto = f->orig.proto;
+}
+
+static void push_condition(struct cts_dump_conf *conf, struct cts_flow *f,
+			   const struct cts_condition *c)
+{
+	switch (c->field->push) {
+	case CTS_FIELD_PUSH_FAMILY:
+		conf->family = (int)c->want[0];
+		f->orig.family = f->reply.family = (uint8_t)c->want[0];
+		break;
+	case CTS_FIELD_PUSH_TUPLE:
+		push_tuple(f, c);
+		break;
+	case CTS_FIELD_PUSH_MARK:
+		conf->has_mark = (uint32_t)c->mask[0] != 0;
+		conf->mark = (uint32_t)c->want[0];
+		conf->mark_mask = (uint32_t)c->mask[0];
+		break;
+	case CTS_FIELD_PUSH_STATUS:
+		conf->has_status = c->want[0] != 0;
+		conf->status = conf->status_mask = (uint32_t)c->want[0];
+		break;
+	case CTS_FIELD_PUSH_ZONE:
+		conf->has_zone = true;
+		conf->zone = (uint16_t)c->want[0];
+		break;
+	case CTS_FIELD_PUSH_NONE:
+		break;
 	}
-	f->present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY);
-	conf->filter = f;
 }
 
 void select_push(const struct cmdline *cl, struct cts_dump_conf *conf, struct cts_flow *pushed)
 {
-	conf->family = cl->family;
-	push_tuples(cl, conf, pushed);
-	if (cl->command->id == CMD_UPDATE)
+	memset(pushed, 0, sizeof(*pushed));
+	conf->family = AF_UNSPEC;
+	for (unsigned int i = 0; i < cl->n_conditions; i++)
+		push_condition(conf, pushed, &cl->condition[i]);
+	/* The kernel can look at tuples only within one family. */
+	if (conf->family == AF_UNSPEC)
 		return;
-	if (cmdline_has(cl, OPT_MARK) && cl->mark_mask) {
-		conf->has_mark = true;
-		conf->mark = cl->mark;
-		conf->mark_mask = cl->mark_mask;
-	}
-	if (cl->status_set) {
-		conf->has_status = true;
-		conf->status = conf->status_mask = cl->status_set;
-	}
-	if (cmdline_has(cl, OPT_ZONE)) {
-		conf->has_zone = true;
-		conf->zone = cl->store.flow.zone;
-	}
+	pushed->present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY);
+	conf->filter = pushed;
 }

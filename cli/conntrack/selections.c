@@ -8,21 +8,6 @@
 
 #include "cli/conntrack/selections.h"
 
-/* What selections can be looked up by, as words: both tuples, then the rest. */
-#define TUPLE_WORDS (sizeof(struct cts_tuple) / sizeof(uint64_t))
-#define KEY_WORDS (2 * TUPLE_WORDS + 2)
-
-union key {
-	struct {
-		struct cts_tuple orig, reply;
-		uint32_t mark, id;
-		uint16_t zone, zone_dir[2];
-		uint16_t unused;
-	} field;
-	uint64_t word[KEY_WORDS];
-};
-static_assert(sizeof(union key) == KEY_WORDS * sizeof(uint64_t), "a key has no padding");
-
 #define NONE UINT32_MAX
 #define SHAPE_SLOTS_MIN 8u
 
@@ -32,10 +17,10 @@ struct selection {
 	uint64_t hash;
 };
 
+/* The fields and masks that selections have in common: a tuple-space search class. */
 struct shape {
-	union key mask;
-	uint8_t used[KEY_WORDS];         /* words of mask that are not 0 */
-	unsigned int n_used;
+	struct cts_condition by[CONDITIONS_MAX];   /* only fields and masks count */
+	unsigned int n;
 	uint32_t *slot;                  /* owned: newest selection of each hash, NONE: free */
 	size_t n_slots, n_taken;         /* n_slots is a power of 2 */
 };
@@ -84,123 +69,60 @@ const struct cmdline *selections_get(const struct selections *s, size_t i)
 	return &s->sel[i].cl;
 }
 
-/* -- keys -- */
+/* -- hashes -- */
 
-/* Exactly the fields that select.c compares, as it sees them. */
-static void key_of_flow(const struct cts_flow *f, union key *k)
+static uint64_t hash_start(void)
 {
-	memset(k, 0, sizeof(*k));
-	k->field.orig = f->orig;
-	k->field.reply = f->reply;
-	k->field.mark = cts_flow_has(f, CTS_FLOW_MARK) ? f->mark : 0;
-	k->field.id = cts_flow_has(f, CTS_FLOW_ID) ? f->id : 0;
-	k->field.zone = cts_flow_has(f, CTS_FLOW_ZONE) ? f->zone : 0;
-	if (cts_flow_has(f, CTS_FLOW_ZONE_ORIG))
-		k->field.zone_dir[CTS_DIR_ORIG] = f->zone_dir[CTS_DIR_ORIG];
-	if (cts_flow_has(f, CTS_FLOW_ZONE_REPLY))
-		k->field.zone_dir[CTS_DIR_REPLY] = f->zone_dir[CTS_DIR_REPLY];
+	return UINT64_C(0x9e3779b97f4a7c15);
 }
 
-#define WANT(member, value)                                                       \
-	do {                                                                      \
-		want->field.member = (value);                                     \
-		memset(&mask->field.member, 0xff, sizeof(mask->field.member));    \
-	} while (0)
-
-static void want_network(union cts_addr *want, union cts_addr *mask, const union cts_addr *addr,
-			 const union cts_addr *bits, bool masked)
+static uint64_t hash_words(uint64_t hash, const uint64_t word[2], const uint64_t mask[2])
 {
-	unsigned int i;
-
-	memset(mask, 0xff, sizeof(*mask));
-	for (i = 0; i < 4; i++) {
-		if (masked)
-			mask->v6[i] = bits->v6[i];
-		want->v6[i] = addr->v6[i] & mask->v6[i];
-	}
-}
-
-static void want_tuples(const struct cmdline *cl, union key *want, union key *mask)
-{
-	const struct cts_flow *f = &cl->store.flow;
-
-	if (cl->family != AF_UNSPEC)
-		WANT(orig.family, (uint8_t)cl->family);
-	if (cmdline_has(cl, OPT_ORIG_SRC))
-		want_network(&want->field.orig.src, &mask->field.orig.src, &f->orig.src,
-			     &cl->src_mask, cl->src_masked);
-	if (cmdline_has(cl, OPT_ORIG_DST))
-		want_network(&want->field.orig.dst, &mask->field.orig.dst, &f->orig.dst,
-			     &cl->dst_mask, cl->dst_masked);
-	if (cmdline_has(cl, OPT_REPLY_SRC))
-		WANT(reply.src, f->reply.src);
-	else if (cmdline_has(cl, OPT_DST_NAT) && cl->dnat.has_addr)
-		WANT(reply.src, cl->dnat.addr);
-	if (cmdline_has(cl, OPT_REPLY_DST))
-		WANT(reply.dst, f->reply.dst);
-	else if (cmdline_has(cl, OPT_SRC_NAT) && cl->snat.has_addr)
-		WANT(reply.dst, cl->snat.addr);
-}
-
-static void want_proto(const struct cmdline *cl, union key *want, union key *mask)
-{
-	const struct cts_flow *f = &cl->store.flow;
-	uint32_t given = cl->proto_given;
-
-	if (!cmdline_has(cl, OPT_PROTO))
-		return;
-	WANT(orig.proto, f->orig.proto);
-	if (given & (PO_BIT(PO_SPORT) | PO_BIT(PO_ICMP_ID)))
-		WANT(orig.sport, f->orig.sport);
-	if (given & PO_BIT(PO_DPORT))
-		WANT(orig.dport, f->orig.dport);
-	if (given & PO_BIT(PO_REPLY_SPORT))
-		WANT(reply.sport, f->reply.sport);
-	if (given & PO_BIT(PO_REPLY_DPORT))
-		WANT(reply.dport, f->reply.dport);
-	if (given & PO_BIT(PO_ICMP_TYPE))
-		WANT(orig.icmp_type, f->orig.icmp_type);
-	if (given & PO_BIT(PO_ICMP_CODE))
-		WANT(orig.icmp_code, f->orig.icmp_code);
-}
-
-static void want_rest(const struct cmdline *cl, union key *want, union key *mask)
-{
-	const struct cts_flow *f = &cl->store.flow;
-
-	if (cmdline_has(cl, OPT_ID))
-		WANT(id, f->id);
-	if (cmdline_has(cl, OPT_ZONE))
-		WANT(zone, f->zone);
-	if (cmdline_has(cl, OPT_ORIG_ZONE))
-		WANT(zone_dir[CTS_DIR_ORIG], f->zone_dir[CTS_DIR_ORIG]);
-	if (cmdline_has(cl, OPT_REPLY_ZONE))
-		WANT(zone_dir[CTS_DIR_REPLY], f->zone_dir[CTS_DIR_REPLY]);
-	if (cmdline_has(cl, OPT_MARK) && cl->command->id != CMD_UPDATE) {
-		want->field.mark = cl->mark & cl->mark_mask;
-		mask->field.mark = cl->mark_mask;
-	}
-}
-
-static void key_of_selection(const struct cmdline *cl, union key *want, union key *mask)
-{
-	memset(want, 0, sizeof(*want));
-	memset(mask, 0, sizeof(*mask));
-	want_tuples(cl, want, mask);
-	want_proto(cl, want, mask);
-	want_rest(cl, want, mask);
-}
-
-static uint64_t shape_hash(const struct shape *sh, const union key *k)
-{
-	uint64_t hash = UINT64_C(0x9e3779b97f4a7c15);
-	unsigned int i;
-
-	for (i = 0; i < sh->n_used; i++) {
-		unsigned int w = sh->used[i];
-
-		hash = (hash ^ (k->word[w] & sh->mask.word[w])) * UINT64_C(0xff51afd7ed558ccd);
+	for (int i = 0; i < 2; i++) {
+		hash = (hash ^ (word[i] & mask[i])) * UINT64_C(0xff51afd7ed558ccd);
 		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static void shape_of(const struct cmdline *cl, struct shape *sh)
+{
+	memset(sh, 0, sizeof(*sh));
+	for (unsigned int i = 0; i < cl->n_conditions; i++)
+		if (cl->condition[i].field->hashed)
+			sh->by[sh->n++] = cl->condition[i];
+}
+
+static bool shape_equal(const struct shape *a, const struct shape *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (unsigned int i = 0; i < a->n; i++)
+		if (a->by[i].field != b->by[i].field ||
+		    memcmp(a->by[i].mask, b->by[i].mask, sizeof(a->by[i].mask)))
+			return false;
+	return true;
+}
+
+/* Of a selection that has this shape. */
+static uint64_t hash_wanted(const struct shape *sh)
+{
+	uint64_t hash = hash_start();
+
+	for (unsigned int i = 0; i < sh->n; i++)
+		hash = hash_words(hash, sh->by[i].want, sh->by[i].mask);
+	return hash;
+}
+
+/* Of the entries that it could select. */
+static uint64_t hash_flow(const struct shape *sh, const struct cts_flow *flow)
+{
+	uint64_t hash = hash_start();
+	struct cts_field_value v;
+
+	for (unsigned int i = 0; i < sh->n; i++) {
+		cts_field_read(sh->by[i].field, flow, &v);
+		hash = hash_words(hash, v.bits.word, sh->by[i].mask);
 	}
 	return hash;
 }
@@ -263,24 +185,20 @@ static int make_room(struct selections *s)
 	return 0;
 }
 
-static struct shape *shape_get(struct selections *s, const union key *mask)
+static struct shape *shape_get(struct selections *s, const struct shape *like)
 {
 	struct shape *sh, *grown;
 	size_t i;
 
 	for (i = 0; i < s->n_shapes; i++)
-		if (!memcmp(&s->shape[i].mask, mask, sizeof(*mask)))
+		if (shape_equal(&s->shape[i], like))
 			return &s->shape[i];
 	grown = with_room(s->shape, &s->shape_room, s->n_shapes, sizeof(*grown));
 	if (!grown)
 		return NULL;
 	s->shape = grown;
 	sh = &s->shape[s->n_shapes];
-	memset(sh, 0, sizeof(*sh));
-	sh->mask = *mask;
-	for (i = 0; i < KEY_WORDS; i++)
-		if (mask->word[i])
-			sh->used[sh->n_used++] = (uint8_t)i;
+	*sh = *like;
 	if (shape_grow(s, sh) < 0)
 		return NULL;
 	s->n_shapes++;
@@ -289,24 +207,23 @@ static struct shape *shape_get(struct selections *s, const union key *mask)
 
 int selections_add(struct selections *s, const struct cmdline *cl)
 {
-	union key want, mask;
 	struct selection *sel;
-	struct shape *sh;
+	struct shape like, *sh;
 	uint32_t *slot;
 
 	if (s->n >= NONE) {
 		errno = ENOMEM;
 		return -1;
 	}
-	key_of_selection(cl, &want, &mask);
+	shape_of(cl, &like);
 	if (make_room(s) < 0)
 		return -1;
-	sh = shape_get(s, &mask);
+	sh = shape_get(s, &like);
 	if (!sh || (2 * (sh->n_taken + 1) > sh->n_slots && shape_grow(s, sh) < 0))
 		return -1;
 	sel = &s->sel[s->n];
 	sel->cl = *cl;
-	sel->hash = shape_hash(sh, &want);
+	sel->hash = hash_wanted(&like);
 	slot = shape_slot(s, sh, sel->hash);
 	sh->n_taken += *slot == NONE;
 	sel->next = *slot;
@@ -316,11 +233,11 @@ int selections_add(struct selections *s, const struct cmdline *cl)
 
 /* -- looking up -- */
 
-/* Where selections of the shape begin that could fit the key, or NONE. */
+/* Where selections of the shape begin that could fit the entry, or NONE. */
 static uint32_t shape_first(const struct selections *s, const struct shape *sh,
-			    const union key *k)
+			    const struct cts_flow *flow)
 {
-	return *shape_slot(s, sh, shape_hash(sh, k));
+	return *shape_slot(s, sh, hash_flow(sh, flow));
 }
 
 /* The first from `at` on that the entry fulfils, or NONE. */
@@ -334,12 +251,10 @@ static uint32_t fulfilled(const struct selections *s, uint32_t at, const struct 
 
 bool selections_match(const struct selections *s, const struct cts_flow *flow)
 {
-	union key k;
 	size_t i;
 
-	key_of_flow(flow, &k);
 	for (i = 0; i < s->n_shapes; i++)
-		if (fulfilled(s, shape_first(s, &s->shape[i], &k), flow) != NONE)
+		if (fulfilled(s, shape_first(s, &s->shape[i], flow), flow) != NONE)
 			return true;
 	return false;
 }
@@ -355,11 +270,9 @@ size_t selections_find(struct selections *s, const struct cts_flow *flow,
 		       const struct cmdline *const **list)
 {
 	size_t i, n = 0;
-	union key k;
 
-	key_of_flow(flow, &k);
 	for (i = 0; i < s->n_shapes; i++) {
-		uint32_t at = shape_first(s, &s->shape[i], &k);
+		uint32_t at = shape_first(s, &s->shape[i], flow);
 
 		while ((at = fulfilled(s, at, flow)) != NONE) {
 			s->found[n++] = &s->sel[at].cl;

@@ -3,54 +3,87 @@
 #include "config.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-#include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netdb.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "cli/conntrack/conntrack.h"
 
-/* The whole of text as a number, decimal, 0x or 0 octal. */
-static bool number_read(const char *text, const char *end, uint64_t max, uint64_t *value)
+static int digit_value(char c)
 {
-	const char *p = text;
-	char *stop;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
 
-	if (text == end || !isdigit((unsigned char)*text))
+static bool digits_read(const char *p, const char *end, unsigned int base, uint64_t max,
+			uint64_t *value)
+{
+	if (p == end)
 		return false;
-	if (*text != '0' && end - text < 19) {  /* as nearly all are */
-		for (*value = 0; p < end && isdigit((unsigned char)*p); p++)
-			*value = *value * 10 + (uint64_t)(*p - '0');
-		return p == end && *value <= max;
+	for (*value = 0; p < end; p++) {
+		unsigned int digit = (unsigned int)digit_value(*p);
+
+		/* max has 32 bits: a value that is within it cannot overflow here */
+		if (digit >= base || (*value = *value * base + digit) > max)
+			return false;
 	}
-	errno = 0;
-	*value = strtoull(text, &stop, 0);
-	return !errno && stop == end && *value <= max;
+	return true;
+}
+
+/* The whole of text as a number: decimal, or 0x. Zeroes in front mean nothing, but with
+ * octal. max < 2^32. */
+static bool number_read(const char *text, const char *end, uint64_t max, bool octal,
+			uint64_t *value)
+{
+	if (end - text > 1 && *text == '0' && (text[1] | 0x20) == 'x')
+		return digits_read(text + 2, end, 16, max, value);
+	return digits_read(text, end, octal && *text == '0' ? 8 : 10, max, value);
 }
 
 uint64_t parse_number(const struct place *at, const char *text, uint64_t max, const char *option)
 {
 	uint64_t value;
 
-	if (!number_read(text, text + strlen(text), max, &value))
+	if (!number_read(text, text + strlen(text), max, false, &value))
 		die_at(at, EXIT_PARAMETER,
 		       "bad value `%s' for `--%s': a number from 0 to %llu is needed",
 		       text, option, (unsigned long long)max);
 	return value;
 }
 
+uint16_t parse_key(const struct place *at, const char *text, const char *option)
+{
+	uint64_t value;
+
+	if (!number_read(text, text + strlen(text), UINT16_MAX, true, &value))
+		die_at(at, EXIT_PARAMETER,
+		       "bad value `%s' for `--%s': a number from 0 to 65535 is needed", text, option);
+	return (uint16_t)value;
+}
+
 /* Options whose bad numbers have always ended with status 1 and this text. */
-uint32_t parse_setting_number(const struct place *at, const char *text, uint32_t max,
+static uint32_t parse_setting(const struct place *at, const char *text, uint32_t max, bool octal,
 			      const char *option)
 {
 	uint64_t value;
 
-	if (!number_read(text, text + strlen(text), max, &value))
+	if (!number_read(text, text + strlen(text), max, octal, &value))
 		die_at(at, EXIT_OTHER, "unexpected value '%s' with %s option", text, option);
 	return (uint32_t)value;
+}
+
+uint32_t parse_any_base(const struct place *at, const char *text, const char *option)
+{
+	return parse_setting(at, text, UINT32_MAX, true, option);
+}
+
+uint16_t parse_zone(const struct place *at, const char *text, const char *option)
+{
+	return (uint16_t)parse_setting(at, text, UINT16_MAX, false, option);
 }
 
 /* Four decimal numbers, the form that nearly all have. */
@@ -122,7 +155,8 @@ int parse_network(const struct place *at, const char *text, bool cidr, union cts
 	*masked = false;
 	if (!slash)
 		return family;
-	if (!number_read(slash + 1, slash + strlen(slash), family == AF_INET ? 32 : 128, &len))
+	if (!number_read(slash + 1, slash + strlen(slash), family == AF_INET ? 32 : 128, false,
+			 &len))
 		die_at(at, EXIT_PARAMETER, "Invalid netmask");
 	mask_of_length(family, (unsigned int)len, mask);
 	*masked = len != (family == AF_INET ? 32 : 128);
@@ -143,7 +177,7 @@ uint8_t parse_protocol(const struct place *at, const char *text)
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (!strcasecmp(text, known[i].name))
 			return known[i].number;
-	if (number_read(text, text + strlen(text), UINT8_MAX, &number))
+	if (number_read(text, text + strlen(text), UINT8_MAX, false, &number))
 		return (uint8_t)number;
 	entry = getprotobyname(text);
 	if (!entry || entry->p_proto < 0 || entry->p_proto > UINT8_MAX)
@@ -157,8 +191,8 @@ void parse_mark(const struct place *at, const char *text, uint32_t *mark, uint32
 	const char *slash = strchr(text, '/');
 	uint64_t value, bits = UINT32_MAX;
 
-	if (!number_read(text, slash ? slash : text + strlen(text), UINT32_MAX, &value) ||
-	    (slash && !number_read(slash + 1, slash + strlen(slash), UINT32_MAX, &bits)))
+	if (!number_read(text, slash ? slash : text + strlen(text), UINT32_MAX, true, &value) ||
+	    (slash && !number_read(slash + 1, slash + strlen(slash), UINT32_MAX, true, &bits)))
 		die_at(at, EXIT_OTHER, "unexpected value '%s' with -m option", text);
 	*mark = (uint32_t)value;
 	*mask = (uint32_t)bits;
@@ -184,13 +218,31 @@ struct word {
 	uint32_t value;
 };
 
-/* The word that this is an abbreviation of, in any case; NULL: none. */
-static const struct word *word_find(const struct word *table, const char *text, size_t len)
+static const struct word *word_search(const struct word *table, const char *text, size_t len)
 {
 	for (; table->name; table++)
 		if (!strncasecmp(table->name, text, len))
 			return table;
 	return NULL;
+}
+
+/* What every list of words took once. It is passed over with a warning. */
+static const struct word deprecated[] = {
+	{ "SRC_NAT, use --src-nat", 0 }, { "DST_NAT, use --dst-nat", 0 }, { NULL, 0 },
+};
+
+/* The word that this is an abbreviation of, in any case; NULL: none. */
+static const struct word *word_find(const struct place *at, const struct word *table,
+				    const char *text, size_t len)
+{
+	const struct word *w = word_search(table, text, len);
+
+	if (w || len > strlen("SRC_NAT"))
+		return w;
+	w = word_search(deprecated, text, len);
+	if (w && !at->again)
+		fprintf(stderr, "WARNING: ignoring %s instead\n", w->name);
+	return w;
 }
 
 static const struct word status_words[] = {
@@ -214,7 +266,7 @@ static void status_word(void *ctx, const char *text, size_t len)
 		bits->clear |= IPS_SEEN_REPLY;
 		return;
 	}
-	w = len > negated ? word_find(status_words, text + negated, len - negated) : NULL;
+	w = len > negated ? word_find(bits->at, status_words, text + negated, len - negated) : NULL;
 	if (!w)
 		die_at(bits->at, EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
 	if (negated)
@@ -254,7 +306,7 @@ struct word_sum {
 static void sum_word(void *ctx, const char *text, size_t len)
 {
 	struct word_sum *sum = ctx;
-	const struct word *w = word_find(sum->table, text, len);
+	const struct word *w = word_find(sum->at, sum->table, text, len);
 
 	if (!w)
 		die_at(sum->at, EXIT_PARAMETER, "Bad parameter `%.*s'", (int)len, text);
@@ -274,12 +326,17 @@ unsigned int parse_output(const struct place *at, const char *text)
 	struct word_sum sum = { at, output_words, 0 };
 
 	each_word(at, text, sum_word, &sum);
-	if (sum.bits & OUT_SAVE && sum.bits & ~OUT_SAVE)
+	return sum.bits;
+}
+
+void check_output_words(const struct place *at, unsigned int words)
+{
+	/* userspace asks for nothing that is not there anyway */
+	if (words & OUT_SAVE && words & ~(unsigned int)(OUT_SAVE | OUT_USERSPACE))
 		die_at(at, EXIT_OTHER, "cannot combine save output with any other output "
 				       "type, use -o save only");
-	if (sum.bits & OUT_JSON && sum.bits & OUT_XML)
+	if (words & OUT_JSON && words & OUT_XML)
 		die_at(at, EXIT_PARAMETER, "cannot combine json and xml output");
-	return sum.bits;
 }
 
 /* ADDR, ADDR:PORT or [ADDR6]:PORT; what is no address is named as a whole. */
@@ -311,7 +368,7 @@ void parse_nat(const struct place *at, const char *text, struct nat_arg *nat, co
 	nat->has_addr = true;
 	if (!colon)
 		return;
-	if (!number_read(colon + 1, colon + strlen(colon), UINT16_MAX, &port))
+	if (!number_read(colon + 1, colon + strlen(colon), UINT16_MAX, false, &port))
 		die_at(at, EXIT_PARAMETER, "Invalid port `%s' in `%s'", colon + 1, text);
 	nat->has_port = true;
 	nat->port = htons((uint16_t)port);

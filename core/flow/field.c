@@ -59,6 +59,10 @@ const struct cts_field cts_fields[CTS_FIELD_MAX] = {
 				.absent = CTS_FIELD_ABSENT_NEVER },
 	[CTS_FIELD_ID] = { "id", "id", AT(id), .attr = CTS_FLOW_ID,
 			   .absent = CTS_FIELD_ABSENT_NEVER, .hashed = true },
+	[CTS_FIELD_VTAG_ORIG] = { "orig-vtag", "sctp.vtag", AT(sctp_vtag[CTS_DIR_ORIG]),
+				  .attr = CTS_FLOW_SCTP_VTAG, .absent = CTS_FIELD_ABSENT_NEVER },
+	[CTS_FIELD_VTAG_REPLY] = { "reply-vtag", "sctp.vtag", AT(sctp_vtag[CTS_DIR_REPLY]),
+				   .attr = CTS_FLOW_SCTP_VTAG, .absent = CTS_FIELD_ABSENT_NEVER },
 };
 
 const struct cts_field *cts_field_find(const char *name)
@@ -164,6 +168,23 @@ bool cts_field_read(const struct cts_field *field, const struct cts_flow *f,
 	else if (cts_flow_has(f, field->attr))
 		v->present = read_value(field, f, v);
 	return v->present;
+}
+
+/* -- comparing -- */
+
+void cts_condition_set(struct cts_condition *c, const struct cts_field *field,
+		       const struct cts_field_value *value, const struct cts_field_value *mask)
+{
+	c->field = field;
+	for (int i = 0; i < 2; i++) {
+		c->mask[i] = mask ? mask->bits.word[i] : UINT64_MAX;
+		c->want[i] = value->bits.word[i] & c->mask[i];
+	}
+}
+
+bool cts_condition_is_exact(const struct cts_condition *c)
+{
+	return c->mask[0] == UINT64_MAX && c->mask[1] == UINT64_MAX;
 }
 
 /* -- writing -- */

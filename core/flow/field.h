@@ -18,6 +18,7 @@ enum cts_field_id {
 	CTS_FIELD_STATE, CTS_FIELD_STATUS, CTS_FIELD_MARK, CTS_FIELD_SECMARK,
 	CTS_FIELD_ZONE, CTS_FIELD_ZONE_ORIG, CTS_FIELD_ZONE_REPLY,
 	CTS_FIELD_LABEL, CTS_FIELD_HELPER, CTS_FIELD_TIMEOUT, CTS_FIELD_ID,
+	CTS_FIELD_VTAG_ORIG, CTS_FIELD_VTAG_REPLY,
 	CTS_FIELD_MAX
 };
 
@@ -86,13 +87,27 @@ bool cts_field_read(const struct cts_field *field, const struct cts_flow *flow,
 void cts_field_put(struct cts_line *l, const struct cts_field *field,
 		   const struct cts_field_value *value, const struct cts_labelmap *labels);
 
-/* Does a comparison of bits under mask hold? What lies outside the mask is no matter. */
-static inline bool cts_field_equal(const struct cts_field_value *value,
-				   const struct cts_field_value *want,
-				   const struct cts_field_value *mask)
+/* The bits of a field under a mask: what a selection asks of it. */
+struct cts_condition {
+	const struct cts_field *field;
+	uint64_t want[2], mask[2];       /* as cts_field_value.bits.word; want lies within mask */
+};
+
+/* The field has to equal value in the bits of mask; NULL: in all of them. */
+void cts_condition_set(struct cts_condition *c, const struct cts_field *field,
+		       const struct cts_field_value *value, const struct cts_field_value *mask);
+
+static inline bool cts_condition_holds(const struct cts_condition *c, const struct cts_flow *flow)
 {
-	return !(((value->bits.word[0] ^ want->bits.word[0]) & mask->bits.word[0]) |
-		 ((value->bits.word[1] ^ want->bits.word[1]) & mask->bits.word[1]));
+	struct cts_field_value v;
+
+	if (!cts_field_read(c->field, flow, &v) && c->field->absent == CTS_FIELD_ABSENT_NEVER)
+		return false;
+	return !(((v.bits.word[0] ^ c->want[0]) & c->mask[0]) |
+		 ((v.bits.word[1] ^ c->want[1]) & c->mask[1]));
 }
+
+/* Does it fix every bit of its field? */
+bool cts_condition_is_exact(const struct cts_condition *c);
 
 #endif

@@ -49,7 +49,7 @@ done
 {
 	expect "0 1.1.1.1 zero,eth0-in;" -U $map -s 1.1.1.1 --label-add zero,eth0-in -o labels
 	expect "0 1.1.1.2 bad-flow,last;" -U $map -s 1.1.1.2 --label-add bad-flow,last -o labels
-	expect "1 " -U $map -s 1.1.1.1 --label-add zero -o labels
+	expect "0 1.1.1.1 zero,eth0-in;" -U $map -s 1.1.1.1 --label-add zero -o labels
 	expect "0 1.1.1.1 zero,eth0-in;1.1.1.2 bad-flow,last;" -L $map -o labels
 	expect "0 1.1.1.1 zero,eth0-in;" -L $map -o labels -l eth0-in
 	expect "0 1.1.1.1 zero,eth0-in;" -L $map -o labels -l zero -l eth0-in

@@ -65,7 +65,7 @@ printf '\n   \n# -F\n \t # -F\n   ' >"$tmp/lines"
 load 0 ""
 the_same "nothing but blanks"
 long=$(head -c 60000 /dev/zero | tr '\0' ' ')
-printf '%s\r\n' "-A -s \"1.1.1.2\" $entry  --sport \"\\1\" stray" >"$tmp/lines"
+printf '%s\r\n' "-A -s \"1.1.1.2\" $entry  --sport \"\\1\" # stray \"" >"$tmp/lines"
 printf '%s' "-A	-s 1.1\".1.3\"$long $entry --sport 1" >>"$tmp/lines"
 load 0 ""
 [ "$(count)" = 3 ] || fail "quoted lines are not loaded"

@@ -41,7 +41,7 @@ static int split(const uint8_t *data, size_t size, char *argv[WORDS_MAX + 1])
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct parser *parser;     /* as for the lines of a file */
-	const struct place at = { "fuzz", 1 };
+	const struct place at = { .file = "fuzz", .line = 1 };
 	struct rng r = { size + 1 };
 	char *argv[WORDS_MAX + 1];
 	struct cmdline cl;

@@ -173,7 +173,7 @@ static const char *values(const char *text, const struct cts_flow *f, enum group
 {
 	static char buf[GROUP_VALUE_MAX];
 	struct cts_line l = { .at = buf, .end = buf + sizeof(buf) };
-	const struct place at = { NULL, 0 };
+	const struct place at = { .file = NULL };
 	uint8_t key[GROUP_KEY_MAX];
 	struct group_by by;
 
@@ -239,7 +239,7 @@ static void programs_get_their_own_quotes(void **state)
 static void columns_are_aligned(void **state)
 {
 	struct cts_flow f = tcp_flow();
-	const struct place at = { NULL, 0 };
+	const struct place at = { .file = NULL };
 	struct groups *g = groups_create(10);
 	struct group_by by;
 	struct group_listing gl = { .by = &by, .form = GROUP_TEXT, .n_columns = 2, .head = true,

@@ -58,7 +58,7 @@ static void put_option(char *text, int val, const char *arg)
 
 static void by_getopt(int argc, char **argv, char *text)
 {
-	static const char shorts[] = ":Ls:n::zo:i:";
+	static const char shorts[] = "-:Ls:n::zo:i:";   /* words of no option come as they stand */
 	struct option longs[N_ROWS + 1 + N_EXTRA + 1];
 	size_t i, n = 0;
 	int val;
@@ -77,8 +77,14 @@ static void by_getopt(int argc, char **argv, char *text)
 			put(text, val == ':' ? "no argument" : "unknown");
 			return;
 		}
+		if (val == 1) {
+			put(text, "stray %s", optarg);
+			return;
+		}
 		put_option(text, val, optarg);
 	}
+	if (optind < argc)
+		put(text, "stray %s", argv[optind]);
 }
 
 static void by_scan(int argc, char **argv, char *text)
@@ -97,6 +103,10 @@ static void by_scan(int argc, char **argv, char *text)
 	scan_init(&s, &table, argc, argv);
 	s.extra = &extra;
 	while ((val = scan_next(&s)) != SCAN_END) {
+		if (val == SCAN_STRAY) {
+			put(text, "stray %s", s.word);
+			return;
+		}
 		if (val < 0) {
 			put(text, val == SCAN_NO_ARGUMENT ? "no argument" : "unknown");
 			return;
@@ -170,8 +180,38 @@ static void the_word_that_follows_is_taken_unless_it_is_an_option(void **state)
 	assert_null(scan_word(&s));
 	assert_int_equal(scan_next(&s), 2);
 	assert_null(scan_word(&s));
+	assert_int_equal(scan_next(&s), SCAN_STRAY);
+	assert_string_equal(s.word, "!x");
 	assert_int_equal(scan_next(&s), SCAN_END);
 	assert_null(scan_word(&s));
+}
+
+static int val_of(const struct scan_table *table, const char *text)
+{
+	char program[] = "p", word[32];
+	char *argv[] = { program, word, NULL };
+	struct scan s;
+
+	snprintf(word, sizeof(word), "%s", text);
+	scan_init(&s, table, 2, argv);
+	return scan_next(&s);
+}
+
+static void what_came_later_makes_no_shortened_name_ambiguous(void **state)
+{
+	struct scan_table table = { 0 };
+
+	(void)state;
+	scan_table_add(&table, 'h', "help", no_argument, 1);
+	scan_table_add(&table, 0, "helper", no_argument | SCAN_LATER, 2);
+	scan_table_add(&table, 0, "hello", no_argument | SCAN_LATER, 3);
+	scan_table_add(&table, 0, "sweep", no_argument | SCAN_LATER, 4);
+	assert_int_equal(val_of(&table, "--he"), 1);
+	assert_int_equal(val_of(&table, "--help"), 1);
+	assert_int_equal(val_of(&table, "--helpe"), 2);
+	assert_int_equal(val_of(&table, "--hell"), 3);
+	assert_int_equal(val_of(&table, "--s"), 4);
+	assert_int_equal(val_of(&table, "--helps"), SCAN_UNKNOWN);
 }
 
 static void every_name_of_a_full_table_is_found(void **state)
@@ -205,6 +245,7 @@ int main(void)
 		cmocka_unit_test(each_word_means_what_getopt_says),
 		cmocka_unit_test(longer_lines_do_too),
 		cmocka_unit_test(the_word_that_follows_is_taken_unless_it_is_an_option),
+		cmocka_unit_test(what_came_later_makes_no_shortened_name_ambiguous),
 		cmocka_unit_test(every_name_of_a_full_table_is_found),
 	};
 
