@@ -98,7 +98,7 @@ ct -D -p udp -o json >"$tmp/deleted" 2>/dev/null
 unwatch
 check flow "$tmp/flows" timeout state tcp.flags sctp.vtag orig.sport orig.srckey orig.type orig.zone orig.packets \
 	reply.dst status mark zone labels helper id use start_ns
-check flow "$tmp/events" event time_ns portid progname mark
+check flow "$tmp/events" event time_ns portid mark
 check flow "$tmp/deleted" orig.sport
 for type in new update destroy; do
 	grep -q "\"event\":\"$type\"" "$tmp/events" || fail "no event $type"
