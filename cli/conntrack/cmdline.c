@@ -256,6 +256,9 @@ void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at,
 {
 	cmdline_init(cl, p, at);
 	take_words(p, cl, argc, argv);
+	cl->argv = argv;
+	if (!cl->command && cmdline_has(cl, OPT_TOP))
+		cl->command = &commands[CMD_TOP];
 	if (!cl->command) {
 		options_refuse(cl);
 		cl->command = &commands[CMD_HELP];

@@ -21,6 +21,6 @@ const struct command commands[CMD_MAX] = {
 	[CMD_COUNT]   = { CMD_COUNT, 'C', "counter", CT | EXP, cmd_count, expect_count },
 	[CMD_STATS]   = { CMD_STATS, 'S', "stats", CT | EXP, cmd_stats, cmd_stats },
 	[CMD_VERSION] = { CMD_VERSION, 'V', "version", CT | EXP, cmd_version, cmd_version },
-	[CMD_TOP]     = { CMD_TOP, 0, "top", CT, cmd_list, NULL },
+	[CMD_TOP]     = { CMD_TOP, 0, "top", CT, cmd_top, NULL },
 	[CMD_LOAD]    = { CMD_LOAD, 'R', "load-file", CT, cmd_load, NULL },
 };

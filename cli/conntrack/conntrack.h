@@ -92,6 +92,7 @@ struct label_maps {
 struct question {
 	const char *by, *sort;      /* lent by argv */
 	uint64_t top, limit;        /* lines */
+	bool top_number;            /* --top had one */
 	uint64_t every_ms, intervals;
 };
 
@@ -124,6 +125,7 @@ struct cmdline {
 	const char *path;           /* of --load-file; lent by argv */
 	const char *filter_path;    /* of --filter-file; lent by argv */
 	struct question question;
+	char *const *argv;          /* of --top; lent */
 	bool selection_only;        /* a line of a --filter-file */
 	struct selections *any_of;  /* what that says, lent; NULL: no such file */
 	/* What selects, by field: select_compile(). Last, so that it need not be cleared. */

@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of a table: entries, packets, bytes; of events: new, destroyed. */
-#define GROUP_SUMS 3u
+/* Of a table: entries, packets, bytes, and what is new of the bytes (--top); of events: new,
+ * destroyed. */
+#define GROUP_SUMS 4u
 #define GROUP_KEY_MAX 512u
 
 struct group {

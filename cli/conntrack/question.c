@@ -2,6 +2,7 @@
 /* The options of questions, and which of them go together. */
 #include "config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli/conntrack/question.h"
@@ -39,6 +40,7 @@ void question_option(struct cmdline *cl, enum option_id id, const char *arg)
 		break;
 	case OPT_TOP:
 		q->top = arg ? parse_number(&cl->at, arg, UINT32_MAX, "top") : TOP_DEFAULT;
+		q->top_number = arg;
 		break;
 	case OPT_LIMIT:
 		q->limit = parse_number(&cl->at, arg, UINT32_MAX, "limit");
@@ -82,8 +84,12 @@ void question_check(const struct cmdline *cl)
 	if (cl->output & OUT_CSV && !cmdline_has(cl, OPT_BY))
 		die_at(&cl->at, EXIT_PARAMETER, "csv is a form of groups: Can't use it without --by");
 	if (cl->command->id == CMD_TOP) {
+		if (cl->question.top_number)
+			die_at(&cl->at, EXIT_PARAMETER, "`--top %" PRIu64 "' goes with -L, -C or -E "
+			       "and --by; --top alone is a view on the terminal", cl->question.top);
 		if (cmdline_has(cl, OPT_BY))
 			group_by_parse(&by, &cl->at, cl->question.by);
+		tally_sort(cl);
 		return;
 	}
 	needs_by(cl, OPT_TOP);
