@@ -38,7 +38,7 @@ static void internal_stats(struct daemon *d, struct cts_cache_stats *st)
 	memset(st, 0, sizeof(*st));
 	add_stats(st, cts_engine_internal(d->engine));
 	cts_engine_get_stats(d->engine, &e);
-	st->active -= e.dead_entries < st->active ? e.dead_entries : st->active;
+	st->active -= e.tombstones < st->active ? e.tombstones : st->active;
 }
 
 /* All other nodes' caches together. */
@@ -213,16 +213,16 @@ static void stats_network(struct daemon *d, struct cts_request *r)
 			   "\tgaps opened/closed:\t\t%12llu/%12llu\n"
 			   "\tretransmitted entries:\t\t%12llu\n"
 			   "\tdigests sent/equal/differ:\t%12llu/%12llu/%12llu\n"
-			   "\tbuckets swept/entries:\t\t%12llu/%12llu\n"
+			   "\tpulls/lists/drops sent:\t\t%12llu/%12llu/%12llu\n"
 			   "\tchallenges/proofs sent:\t\t%12llu/%12llu\n"
 			   "\tforeign cluster/epoch/node:\t%12llu/%12llu/%12llu\n"
 			   "\tlink switches:\t\t\t%12llu\n\n",
 			   (ull)e.sent_messages, (ull)e.recv_messages, (ull)e.sent_records,
-			   (ull)e.recv_records, (ull)e.sent_state, (ull)e.recv_state,
-			   (ull)e.sent_gone, (ull)e.recv_gone, (ull)e.gaps_opened,
+			   (ull)e.recv_records, (ull)e.sent_upserts, (ull)e.recv_upserts,
+			   (ull)e.sent_deletes, (ull)e.recv_deletes, (ull)e.gaps_opened,
 			   (ull)e.gaps_closed, (ull)e.retransmitted_entries, (ull)e.digests_sent,
-			   (ull)e.digests_equal, (ull)e.digests_differ, (ull)e.sweeps,
-			   (ull)e.swept, (ull)e.challenges_sent, (ull)e.proofs_sent,
+			   (ull)e.digests_equal, (ull)e.digests_differ, (ull)e.pulls_sent,
+			   (ull)e.lists_received, (ull)e.drops_sent, (ull)e.challenges_sent, (ull)e.proofs_sent,
 			   (ull)e.wrong_cluster, (ull)e.wrong_epoch, (ull)e.not_in_list,
 			   (ull)cts_links_switches(d->links));
 	status_print_peers(d, r);
@@ -305,9 +305,9 @@ static void stats_queue(struct daemon *d, struct cts_request *r)
 			   "current elements:\t\t%12llu\n"
 			   "maximum elements:\t\t%12llu\n"
 			   "not enough space errors:\t%12llu\n\n",
-			   (ull)(e.dirty_queue_len + e.ring_len), (ull)e.dirty_queue_len,
-			   (ull)e.dirty_queue_max, (ull)e.dead_dropped, (ull)e.ring_len,
-			   (ull)e.ring_max, (ull)e.ring_resets);
+			   (ull)(e.dirty_queue_len + e.window_len), (ull)e.dirty_queue_len,
+			   (ull)e.dirty_queue_max, (ull)e.tombstones_dropped, (ull)e.window_len,
+			   (ull)e.window_max, (ull)e.resets);
 }
 
 static void stats_rsqueue(struct daemon *d, struct cts_request *r)
@@ -317,7 +317,7 @@ static void stats_rsqueue(struct daemon *d, struct cts_request *r)
 	if (!d->engine)
 		return;
 	cts_engine_get_stats(d->engine, &e);
-	cts_request_printf(r, "resent queue (len=%llu)\n", (ull)e.ring_len);
+	cts_request_printf(r, "resent queue (len=%llu)\n", (ull)e.window_len);
 }
 
 /* What the configured outputs know, by plugin. */

@@ -24,11 +24,11 @@ static void print_peer(struct cts_request *r, const struct cts_node_info *n, uin
 {
 	cts_request_printf(r, "peer %s (%08x): %s%s%s, %llu flows\n\tlag %llu records, %llu ms",
 			   n->name[0] ? n->name : "(unnamed)", n->id, peer_state_name(n->state),
-			   n->in_sync ? ", in sync" : "", n->orphaned ? ", orphaned" : "",
+			   n->in_sync ? ", in sync" : "", n->gone ? ", gone" : "",
 			   (ull)n->entries, (ull)n->lag_records, (ull)n->lag_ms);
-	if (n->last_heard_ns)
+	if (n->last_received_ns)
 		cts_request_printf(r, ", heard %llu ms ago",
-				   (ull)((now - n->last_heard_ns) / 1000000u));
+				   (ull)((now - n->last_received_ns) / 1000000u));
 	cts_request_printf(r,
 			   "\n\tsent %llu messages, %llu bytes; received %llu messages, %llu bytes\n"
 			   "\tretransmitted %llu entries; %u gaps open, %llu so far; refused %llu\n",
@@ -76,7 +76,7 @@ static json_t *peer_json(const struct cts_node_info *n, uint64_t now)
 			 "s:I, s:I, s:I, s:I, s:I}",
 			 "name", n->name, "id", (json_int_t)n->id,
 			 "state", peer_state_name(n->state), "in_sync", n->in_sync,
-			 "orphaned", n->orphaned, "flows", (json_int_t)n->entries,
+			 "gone", n->gone, "flows", (json_int_t)n->entries,
 			 "refused", (json_int_t)n->refused, "lag_ms", (json_int_t)n->lag_ms,
 			 "lag_messages", (json_int_t)n->lag_messages,
 			 "lag_records", (json_int_t)n->lag_records, "gaps", (int)n->open_gaps,
@@ -86,7 +86,7 @@ static json_t *peer_json(const struct cts_node_info *n, uint64_t now)
 			 "sent_bytes", (json_int_t)n->sent_bytes,
 			 "recv_messages", (json_int_t)n->recv_messages,
 			 "recv_bytes", (json_int_t)n->recv_bytes, "heard_ms_ago",
-			 n->last_heard_ns ? (json_int_t)((now - n->last_heard_ns) / 1000000u)
+			 n->last_received_ns ? (json_int_t)((now - n->last_received_ns) / 1000000u)
 					  : (json_int_t)-1);
 }
 

@@ -30,8 +30,8 @@ uint64_t commit_size(const struct commit *c)
 static void set_timeout(struct work *w, const struct cts_node_info *owner)
 {
 	struct cts_flow *f = &w->store.flow;
-	uint64_t absent_s = owner->last_heard_ns && w->now > owner->last_heard_ns
-				    ? (w->now - owner->last_heard_ns) / 1000000000u : 0;
+	uint64_t absent_s = owner->last_received_ns && w->now > owner->last_received_ns
+				    ? (w->now - owner->last_received_ns) / 1000000000u : 0;
 	bool opening = f->orig.proto == IPPROTO_TCP && cts_flow_has(f, CTS_FLOW_TCP_STATE) &&
 		       f->tcp_state != TCP_CONNTRACK_ESTABLISHED;
 	uint32_t least = opening ? TIMEOUT_MIN_OPENING_S : TIMEOUT_MIN_S;

@@ -46,7 +46,7 @@ static const char *why_not_eligible(struct cts_node *n, const struct cts_node_he
 	for (size_t i = 0; i < h->n; i++) {
 		const struct cts_node_info *p = &h->node[i];
 
-		if (!p->self && !p->orphaned && !p->complete)
+		if (!p->self && !p->gone && !p->complete)
 			return "a node that is there has not told all of its flows yet";
 	}
 	if (!h->peers && up_ms < grace_ms)

@@ -59,14 +59,14 @@ static void engine_random(void *ctx, void *buf, size_t len)
 	randombytes_buf(buf, len);
 }
 
-static void engine_stalled(void *ctx)
+static void engine_undelivered(void *ctx)
 {
 	struct cts_node *n = ctx;
 
 	cts_links_stalled(n->links);
 }
 
-static void engine_heard(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
+static void engine_received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 {
 	struct cts_node *n = ctx;
 
@@ -104,17 +104,31 @@ static void engine_peer_state(void *ctx, uint32_t node, enum cts_peer_state stat
 		 why ? why : "");
 }
 
+/* What the engine says at most once a minute. */
+static void engine_report(void *ctx, enum cts_sync_report what, uint32_t node, unsigned int link,
+			  uint32_t peer, const char *text)
+{
+	struct cts_node *n = ctx;
+	struct cts_node_info info;
+
+	if (node)
+		cts_warn("sync: node %s (%08x): %s", node_name(n, node, &info), node, text);
+	else
+		cts_warn("sync: %s", text);
+}
+
 static struct cts_engine_ops engine_ops(bool inject)
 {
 	return (struct cts_engine_ops){
 		.send = engine_send,
 		.max_message = engine_max_message,
 		.random = engine_random,
-		.heard = engine_heard,
+		.received = engine_received,
 		/* replicas go into the kernel at once */
 		.applied = inject ? engine_applied : NULL,
 		.peer_state = engine_peer_state,
-		.stalled = engine_stalled,
+		.undelivered = engine_undelivered,
+		.report = engine_report,
 	};
 }
 

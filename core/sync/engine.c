@@ -6,7 +6,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "core/sync/engine_int.h"
+#include "core/sync/health.h"
+#include "core/sync/inspect.h"
 
 /* 32 bits of a keyed hash with a fixed key: names, not secrets. */
 static uint32_t name_hash(const char *text)
@@ -25,26 +26,27 @@ uint32_t cts_node_id(const char *name)
 	return id ? id : 1;  /* 0 is everybody */
 }
 
-static int engine_configure(struct cts_engine *e, const struct cts_engine_conf *conf)
-{
-	size_t i;
+/* -- making -- */
 
+static int base_init(struct base *b, const struct cts_engine_conf *conf,
+		     const struct cts_engine_ops *ops, void *ctx, uint64_t now_ns)
+{
 	if (strlen(conf->node_name) > CTS_NAME_MAX || !*conf->node_name ||
 	    conf->n_nodes > CTS_NODES_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
-	e->conf = *conf;
-	memcpy(e->name, conf->node_name, strlen(conf->node_name) + 1);
-	e->id = cts_node_id(conf->node_name);
-	e->cluster = name_hash(conf->cluster);
-	if (!conf->n_nodes)
-		return 0;
-	e->list = calloc(conf->n_nodes, sizeof(*e->list));
-	if (!e->list)
-		return -1;
-	for (i = 0; i < conf->n_nodes; i++)
-		e->list[i] = conf->nodes[i];
+	b->conf = *conf;
+	if (!b->conf.attrs)
+		b->conf.attrs = CTS_PACK_ATTRS;
+	b->ops = *ops;
+	b->ctx = ctx;
+	b->now = now_ns;
+	b->id = cts_node_id(conf->node_name);
+	b->cluster = name_hash(conf->cluster);
+	ops->random(ctx, &b->epoch, sizeof(b->epoch));
+	ops->random(ctx, b->hash_key, sizeof(b->hash_key));
+	b->epoch |= 1;  /* never 0 */
 	return 0;
 }
 
@@ -52,22 +54,14 @@ struct cts_engine *cts_engine_create(const struct cts_engine_conf *conf,
 				     const struct cts_engine_ops *ops, void *ctx, uint64_t now_ns)
 {
 	struct cts_engine *e = calloc(1, sizeof(*e));
-	size_t size;
 
 	if (!e)
 		return NULL;
-	e->ops = *ops;
-	e->ctx = ctx;
-	e->now = now_ns;
-	e->hello_ns = e->check_ns = now_ns;
-	ops->random(ctx, &e->epoch, sizeof(e->epoch));
-	ops->random(ctx, e->hash_key, sizeof(e->hash_key));
-	e->epoch |= 1;  /* never 0 */
-	size = ops->max_message(ctx);
-	e->out_size = size < CTS_WIRE_MIN_MAX ? CTS_WIRE_MIN_MAX :
-		      size > CTS_WIRE_MAX ? CTS_WIRE_MAX : size;
-	e->out = malloc(SEND_BATCH * e->out_size);
-	if (!e->out || engine_configure(e, conf) < 0 || owner_init(e) < 0) {
+	e->peers.base = &e->base;
+	e->peers.sender = &e->sender;
+	if (base_init(&e->base, conf, ops, ctx, now_ns) < 0 ||
+	    sender_init(&e->sender, &e->base) < 0 ||
+	    session_init(&e->session, &e->base, &e->sender, &e->peers) < 0) {
 		cts_engine_destroy(e);
 		return NULL;
 	}
@@ -76,200 +70,364 @@ struct cts_engine *cts_engine_create(const struct cts_engine_conf *conf,
 
 void cts_engine_destroy(struct cts_engine *e)
 {
-	unsigned int i;
-
 	if (!e)
 		return;
-	for (i = 0; i < e->n_nodes; i++)
-		replica_fini(&e->nodes[i]);
-	owner_fini(e);
-	free(e->list);
-	free(e->out);
+	session_fini(&e->session);
+	peers_fini(&e->peers);
+	sender_fini(&e->sender);
 	free(e);
 }
 
 uint64_t cts_engine_attrs(const struct cts_engine *e)
 {
-	return e->conf.attrs ? e->conf.attrs : CTS_PACK_ATTRS;
+	return e->base.conf.attrs;
 }
 
-void cts_engine_break(struct cts_engine *e, const struct cts_engine_breaks *b)
+void cts_engine_break(struct cts_engine *e, const struct cts_faults *f)
 {
-	e->breaks = b;
+	e->base.faults = f;
 }
+
+/* -- local changes -- */
+
+struct cts_cache *cts_engine_internal(struct cts_engine *e)
+{
+	return e->sender.table.cache;
+}
+
+bool cts_engine_live(struct cts_engine *e, uint32_t ref)
+{
+	return table_is_live(&e->sender.table, ref);
+}
+
+uint32_t cts_engine_find(struct cts_engine *e, const uint8_t *key, size_t key_len)
+{
+	uint32_t ref = cts_cache_find(e->sender.table.cache, key, key_len);
+
+	return cts_engine_live(e, ref) ? ref : 0;
+}
+
+uint32_t cts_engine_own_version(struct cts_engine *e, const uint8_t *key, size_t key_len)
+{
+	uint32_t ref = cts_engine_find(e, key, key_len);
+
+	return ref ? table_version(&e->sender.table, ref) : 0;
+}
+
+/* Is this replica to be preferred to that of best? */
+static bool is_newer(const struct peer *p, uint32_t version, const struct peer *best,
+		     uint32_t best_version)
+{
+	if (!best || version != best_version)
+		return !best || version > best_version;
+	if (peer_present(p) != peer_present(best))
+		return peer_present(p);
+	return p->id < best->id;
+}
+
+static const struct peer *newest(struct cts_engine *e, uint32_t hash, const uint8_t *key,
+				 size_t key_len, uint32_t *ref, uint32_t *version)
+{
+	const struct peer *best = NULL, *p;
+
+	*ref = *version = 0;
+	peers_for_each(p, &e->peers) {
+		struct cts_cache *cache = p->recv.replica.cache;
+		const uint8_t *packed;
+		uint32_t at, v;
+		size_t len;
+
+		if (!cts_cache_count(cache))
+			continue;
+		at = cts_cache_find_hashed(cache, hash, key, key_len);
+		if (!at)
+			continue;
+		packed = cts_cache_data(cache, at, &len);
+		v = cts_packed_version(packed, len);
+		if (!is_newer(p, v, best, *version))
+			continue;
+		best = p;
+		*ref = at;
+		*version = v;
+	}
+	return best;
+}
+
+/* A new entry may follow one that another node had: its version goes on from there. */
+static uint32_t version_elsewhere(struct cts_engine *e, uint32_t hash, const uint8_t *packed,
+				  size_t len)
+{
+	uint32_t ref, version;
+
+	newest(e, hash, packed, cts_packed_key_len(packed, len), &ref, &version);
+	return version;
+}
+
+uint32_t cts_engine_set(struct cts_engine *e, uint32_t ref, uint32_t hash, const uint8_t *packed,
+			size_t len, bool replicate, uint64_t now_ns)
+{
+	uint32_t above = ref ? 0 : version_elsewhere(e, hash, packed, len);
+
+	e->base.now = now_ns;
+	return table_set(&e->sender.table, &e->base, ref, hash, packed, len, replicate, above);
+}
+
+static uint32_t put(struct cts_engine *e, const uint8_t *packed, size_t len, bool replicate,
+		    uint32_t above, uint64_t now_ns)
+{
+	size_t key_len = cts_packed_key_len(packed, len);
+	struct table *t = &e->sender.table;
+	uint32_t hash, ref, elsewhere = 0;
+
+	if (!key_len) {
+		errno = EINVAL;
+		return 0;
+	}
+	e->base.now = now_ns;
+	len = cts_packed_body_len(packed, len);
+	hash = cts_cache_hash(t->cache, packed, key_len);
+	ref = cts_cache_find_hashed(t->cache, hash, packed, key_len);
+	if (!ref)
+		elsewhere = version_elsewhere(e, hash, packed, len);
+	return table_set(t, &e->base, ref, hash, packed, len, replicate,
+			 above > elsewhere ? above : elsewhere);
+}
+
+uint32_t cts_engine_put(struct cts_engine *e, const uint8_t *packed, size_t len, bool replicate,
+			uint64_t now_ns)
+{
+	return put(e, packed, len, replicate, 0, now_ns);
+}
+
+uint32_t cts_engine_put_above(struct cts_engine *e, const uint8_t *packed, size_t len,
+			      uint32_t above, uint64_t now_ns)
+{
+	return put(e, packed, len, true, above, now_ns);
+}
+
+void cts_engine_gone(struct cts_engine *e, uint32_t ref, uint64_t now_ns)
+{
+	e->base.now = now_ns;
+	table_delete(&e->sender.table, &e->base, ref);
+}
+
+void cts_engine_table_ready(struct cts_engine *e, uint64_t now_ns)
+{
+	e->base.now = now_ns;
+	sender_ready(&e->sender);
+	e->session.hello_due = true;
+}
+
+void cts_engine_set_limit(struct cts_engine *e, size_t limit)
+{
+	const struct peer *p;
+
+	e->base.conf.cache_limit = limit;
+	table_set_limit(&e->sender.table, limit);
+	peers_for_each(p, &e->peers)
+		cts_cache_set_limit(p->recv.replica.cache, limit);
+}
+
+void cts_engine_set_lacking(struct cts_engine *e, uint64_t n)
+{
+	e->session.lacking = n;
+}
+
+/* -- network and time -- */
 
 void cts_engine_receive(struct cts_engine *e, unsigned int link, uint32_t peer,
 			const struct iovec *msg, unsigned int n, uint64_t now_ns)
 {
-	unsigned int i;
-
-	e->now = now_ns;
-	for (i = 0; i < n; i++)
-		session_receive(e, link, peer, msg[i].iov_base, msg[i].iov_len);
+	e->base.now = now_ns;
+	for (unsigned int i = 0; i < n; i++)
+		session_receive(&e->session, link, peer, msg[i].iov_base, msg[i].iov_len);
 }
 
 void cts_engine_greet(struct cts_engine *e)
 {
-	e->hello_due = true;
+	e->session.hello_due = true;
 }
 
 void cts_engine_peer_down(struct cts_engine *e, uint32_t node, uint64_t now_ns)
 {
-	struct node *n = engine_node(e, node);
+	struct peer *p = peers_find(&e->peers, node);
 
-	e->now = now_ns;
-	if (n && n->epoch)
-		replica_left(e, n, "the transport lost it");
+	e->base.now = now_ns;
+	if (p)
+		peer_event(&e->peers, p, PEER_LEAVES, "the transport lost it");
+}
+
+/* Send. Receivers that kept the others waiting fall out of step, and the others go on. */
+static bool run_sender(struct cts_engine *e)
+{
+	uint64_t lagging = 0;
+	bool more;
+
+	if (e->session.out)
+		return false;
+	more = sender_run(&e->sender, &lagging);
+	if (!lagging)
+		return more;
+	for (unsigned int i = 0; i < PEERS_MAX; i++)
+		if (lagging >> i & 1)
+			peer_event(&e->peers, e->peers.list[i], PEER_LAGS, "it does not keep up");
+	lagging = 0;
+	return sender_run(&e->sender, &lagging) || lagging;
 }
 
 void cts_engine_writable(struct cts_engine *e, uint64_t now_ns)
 {
-	e->now = now_ns;
-	stream_run(e);
+	e->base.now = now_ns;
+	session_run(&e->session);  /* before data: it is what keeps peers informed */
+	run_sender(e);
 }
 
 uint64_t cts_engine_run(struct cts_engine *e, uint64_t now_ns)
 {
 	uint64_t t, next;
-	unsigned int i;
+	bool more = false;
+	struct peer *p;
 
-	e->now = now_ns;
-	for (i = 0; i < e->n_nodes; i++)
-		replica_run(e, &e->nodes[i]);
-	session_run(e);
-	stream_run(e);
-	next = session_deadline(e);
-	t = stream_deadline(e);
-	next = t < next ? t : next;
-	for (i = 0; i < e->n_nodes; i++) {
-		t = replica_deadline(e, &e->nodes[i]);
-		next = t < next ? t : next;
-	}
-	return next;
+	e->base.now = now_ns;
+	peers_for_each(p, &e->peers)
+		more |= receiver_run(&p->recv, &e->base);
+	session_run(&e->session);
+	more |= run_sender(e);
+	if (more)
+		return now_ns;
+	next = session_deadline(&e->session);
+	t = e->session.out ? NEVER : sender_deadline(&e->sender);
+	return t < next ? t : next;
 }
 
 /* -- views -- */
 
-static void node_lag(const struct cts_engine *e, const struct node *n, struct cts_node_info *info)
+static void info_lag(const struct cts_engine *e, const struct peer *p, struct cts_node_info *info)
 {
-	const struct owner *o = &e->own;
-	uint16_t bit = (uint16_t)(1u << (n - e->nodes));
-	uint64_t s, oldest = e->now;
+	const struct base *b = &e->base;
+	uint64_t since;
 
-	if (n->state == CTS_PEER_DOWN) {
-		info->lag_ms = n->last_heard_ns ? (e->now - n->last_heard_ns) / MS : 0;
+	if (!peer_present(p)) {
+		info->gone = true;
+		info->gone_ms = p->gone_ns ? (b->now - p->gone_ns) / MS : 0;
+		info->lag_ms = p->last_received_ns ? (b->now - p->last_received_ns) / MS : 0;
 		return;
 	}
-	info->lag_messages = o->last - n->acked;
-	info->lag_records = o->dirty.len;
-	for (s = o->lowest; s <= o->last; s++) {
-		const struct slot *slot = &o->ring[s % RING_SIZE];
-
-		if (slot->number != s || !(slot->owing & bit))
-			continue;
-		info->lag_records += slot->n;
-		oldest = slot->built_ns < oldest ? slot->built_ns : oldest;
-	}
-	info->lag_ms = (e->now - oldest) / MS;
+	since = window_unacked_since(&e->sender.window, peer_index(&e->peers, p),
+				     &info->lag_messages, &info->lag_records);
+	info->lag_ms = since ? (b->now - since) / MS : 0;
+	info->lag_records += e->sender.table.dirty.len;
 }
 
-static void node_info(struct cts_engine *e, struct node *n, struct cts_node_info *info)
+static void info_fill(const struct cts_engine *e, const struct peer *p, struct cts_node_info *info)
 {
+	const struct receiver_view *v = &e->sender.window.view[peer_index(&e->peers, p)];
+	const struct receiver *r = &p->recv;
+
 	*info = (struct cts_node_info){
-		.id = n->id, .state = n->state, .orphaned = n->orphaned, .epoch = n->epoch,
-		.table_id = n->table_id, .last_heard_ns = n->last_heard_ns,
-		.entries = n->cache ? cts_cache_count(n->cache) : 0, .refused = n->refused,
-		.open_gaps = n->n_gaps, .gaps_opened = n->gaps_opened, .link = n->link,
-		.complete = n->equal_at, .retransmitted = n->retransmitted,
-		.sent_messages = n->sent_messages, .sent_bytes = n->sent_bytes,
-		.recv_messages = n->recv_messages, .recv_bytes = n->recv_bytes,
+		.id = p->id, .epoch = p->epoch, .table_id = p->table_id,
+		.last_received_ns = p->last_received_ns, .differs = p->differs,
+		.entries = cts_cache_count(r->replica.cache), .orphans = r->replica.orphans,
+		.refused = r->replica.refused, .complete = r->complete, .open_gaps = r->gaps.n,
+		.gaps_opened = r->gaps_opened, .retransmitted = v->retransmitted,
+		.resets = p->resets, .sent_messages = p->sent_messages + e->sender.sent_messages,
+		.sent_bytes = p->sent_bytes + e->sender.sent_bytes,
+		.recv_messages = p->recv_messages, .recv_bytes = p->recv_bytes, .link = p->link,
+		.rtt_us = (uint32_t)(v->pace.srtt_ns / 1000),
+		.window_bytes = (uint32_t)v->pace.window,
+		.holds_mine = health_holds_mine(&e->base, &e->sender, &e->peers, p),
+		.held_here = health_held_here(&e->base, p, e->session.lacking),
 	};
-	memcpy(info->name, n->name, sizeof(n->name));
-	node_lag(e, n, info);
-	info->in_sync = n->state == CTS_PEER_SYNCED && n->equal_at && !n->n_gaps && !n->refused &&
-			(e->conf.membership || e->now - n->last_heard_ns <= IN_SYNC_NS);
+	memcpy(info->name, p->name, sizeof(info->name));
+	info_lag(e, p, info);
+	info->in_sync = !info->holds_mine && !info->held_here;
+	info->state = info->gone ? CTS_PEER_DOWN : info->in_sync ? CTS_PEER_SYNCED
+								 : CTS_PEER_JOINING;
 }
 
 size_t cts_engine_nodes(struct cts_engine *e, struct cts_node_info *info, size_t max,
 			uint64_t now_ns)
 {
+	const struct peer *p;
 	size_t n = 0;
-	unsigned int i;
 
-	e->now = now_ns;
+	e->base.now = now_ns;
 	if (!max)
 		return 0;
-	info[n] = (struct cts_node_info){ .id = e->id, .self = true, .state = CTS_PEER_SYNCED,
-					  .in_sync = true, .epoch = e->epoch,
-					  .table_id = e->conf.table_id, .last_heard_ns = now_ns,
-					  .entries = cts_cache_count(e->own.cache) - e->own.dead };
-	memcpy(info[n++].name, e->name, sizeof(e->name));
-	for (i = 0; i < e->n_nodes && n < max; i++)
-		if (e->nodes[i].epoch)
-			node_info(e, &e->nodes[i], &info[n++]);
+	info[n] = (struct cts_node_info){
+		.id = e->base.id, .self = true, .epoch = e->base.epoch,
+		.table_id = e->base.conf.table_id, .last_received_ns = now_ns,
+		.entries = table_live(&e->sender.table), .state = CTS_PEER_SYNCED, .in_sync = true,
+	};
+	if (e->session.out) {
+		info[n].held_here = "another node has this node's name and was there first";
+		info[n].state = CTS_PEER_DOWN;
+		info[n].in_sync = false;
+	}
+	memcpy(info[n++].name, e->session.name, sizeof(info->name));
+	peers_for_each(p, &e->peers)
+		if (n < max)
+			info_fill(e, p, &info[n++]);
 	return n;
 }
 
 struct cts_cache *cts_engine_external(struct cts_engine *e, uint32_t node)
 {
-	struct node *n = engine_node(e, node);
+	const struct peer *p = peers_find(&e->peers, node);
 
-	return n ? n->cache : NULL;
+	return p ? p->recv.replica.cache : NULL;
 }
 
 bool cts_engine_replica_exists(struct cts_engine *e, const uint8_t *key, size_t key_len)
 {
-	unsigned int i;
+	return cts_engine_newest_replica(e, key, key_len, NULL, NULL);
+}
 
-	for (i = 0; i < e->n_nodes; i++)
-		if (e->nodes[i].cache && cts_cache_find(e->nodes[i].cache, key, key_len))
-			return true;
-	return false;
+uint32_t cts_engine_newest_replica(struct cts_engine *e, const uint8_t *key, size_t key_len,
+				   uint32_t *ref, uint32_t *version)
+{
+	uint32_t hash = cts_cache_hash(e->sender.table.cache, key, key_len), at, v;
+	const struct peer *p = newest(e, hash, key, key_len, &at, &v);
+
+	if (ref)
+		*ref = at;
+	if (version)
+		*version = v;
+	return p ? p->id : 0;
 }
 
 bool cts_engine_newest(struct cts_engine *e, uint32_t node, uint32_t ref)
 {
-	struct node *n = engine_node(e, node);
-	const struct cts_entry *entry = n && n->cache ? cts_cache_entry(n->cache, ref) : NULL;
+	struct cts_cache *cache = cts_engine_external(e, node);
 	const uint8_t *packed;
-	size_t len, key_len;
-	unsigned int i;
+	size_t len;
 
-	if (!entry)
-		return false;
-	packed = cts_cache_data(n->cache, ref, &len);
-	key_len = cts_packed_key_len(packed, len);
-	for (i = 0; i < e->n_nodes; i++) {
-		struct node *other = &e->nodes[i];
-		uint32_t at;
-
-		if (other == n || !other->cache || !cts_cache_count(other->cache))
-			continue;
-		at = cts_cache_find(other->cache, packed, key_len);
-		if (at && (int32_t)(cts_cache_entry(other->cache, at)->next - entry->next) >
-				  (other < n ? -1 : 0))
-			return false;
-	}
-	return true;
+	packed = cache ? cts_cache_data(cache, ref, &len) : NULL;
+	return packed && cts_engine_newest_replica(e, packed, cts_packed_key_len(packed, len), NULL,
+						   NULL) == node;
 }
 
 int cts_engine_adopt(struct cts_engine *e, uint32_t node, uint32_t ref, uint64_t now_ns)
 {
-	struct node *n = engine_node(e, node);
-	const struct cts_entry *entry = n && n->cache ? cts_cache_entry(n->cache, ref) : NULL;
+	struct peer *p = peers_find(&e->peers, node);
+	const uint8_t *data = NULL;
 	uint8_t packed[CTS_PACK_MAX];
+	const struct cts_entry *entry;
 	size_t len;
 
-	if (!entry) {
+	if (p)
+		data = cts_cache_data(p->recv.replica.cache, ref, &len);
+	if (!data) {
 		errno = ENOENT;
 		return -1;
 	}
-	memcpy(packed, cts_cache_data(n->cache, ref, &len), entry->len);
-	if (!cts_engine_put(e, packed, entry->len, true, now_ns))
+	memcpy(packed, data, len);
+	if (!cts_engine_put_above(e, packed, len, cts_packed_version(packed, len), now_ns))
 		return -1;
-	/* A live owner's replica stays: nobody but the owner changes it (E3). */
-	if (replica_orphan(n, entry))
-		replica_forget(e, n, ref);
+	/* A live owner's replica stays: nobody but the owner changes it. */
+	entry = cts_cache_entry(p->recv.replica.cache, ref);
+	if (!peer_present(p) || replica_is_orphan(&p->recv.replica, entry))
+		replica_remove(&p->recv.replica, &e->base, ref);
 	return 0;
 }
 
@@ -277,62 +435,61 @@ int cts_engine_adopt(struct cts_engine *e, uint32_t node, uint32_t ref, uint64_t
 
 void cts_engine_resync(struct cts_engine *e, uint64_t now_ns)
 {
-	unsigned int i;
+	struct peer *p;
 
-	e->now = now_ns;
-	for (i = 0; i < e->n_nodes; i++) {
-		struct node *n = &e->nodes[i];
-
-		if (!n->epoch || n->need != NEED_NONE)
-			continue;
-		memset(n->need_map, 0, sizeof(n->need_map));
-		n->need = NEED_SUMS;
-		n->need_ns = now_ns;
-	}
+	e->base.now = now_ns;
+	peers_for_each(p, &e->peers)
+		receiver_resync(&p->recv, &e->base);
 }
 
 void cts_engine_bulk(struct cts_engine *e, uint64_t now_ns)
 {
-	uint8_t all[CTS_BITMAP_BYTES];
-
-	e->now = now_ns;
-	memset(all, 0xff, sizeof(all));
-	transfer_need(e, all);
+	e->base.now = now_ns;
+	transfer_pull(&e->sender.transfer, NULL, e->sender.window.last);
 }
 
 void cts_engine_flush_internal(struct cts_engine *e, uint64_t now_ns)
 {
-	uint32_t ref = 0;
+	e->base.now = now_ns;
+	session_renew(&e->session, true);
+}
 
-	while ((ref = cts_cache_next(e->own.cache, ref)))
-		cts_engine_gone(e, ref, now_ns);
+void cts_engine_purge(struct cts_engine *e, uint32_t node, uint64_t now_ns)
+{
+	struct peer *p = peers_find(&e->peers, node);
+
+	e->base.now = now_ns;
+	if (!p)
+		return;
+	replica_clear(&p->recv.replica);
+	/* Empty, it is not equal any more: the next digest brings the entries back. */
+	p->recv.equal_at = 0;
+	p->recv.complete = false;
 }
 
 void cts_engine_flush_external(struct cts_engine *e, uint64_t now_ns)
 {
-	unsigned int i;
+	const struct peer *p;
 
-	e->now = now_ns;
-	for (i = 0; i < e->n_nodes; i++)
-		if (e->nodes[i].cache)
-			replica_clear(e, &e->nodes[i]);
+	peers_for_each(p, &e->peers)
+		cts_engine_purge(e, p->id, now_ns);
 }
 
 void cts_engine_bye(struct cts_engine *e, uint64_t now_ns)
 {
-	uint8_t buf[CTS_WIRE_HEADER];
-	struct cts_wire_out o;
-
-	e->now = now_ns;
-	cts_wire_begin(&o, buf, sizeof(buf));
-	engine_send(e, &o, CTS_MSG_BYE, CTS_NODE_ALL);
+	e->base.now = now_ns;
+	session_bye(&e->session);
 }
 
 void cts_engine_get_stats(const struct cts_engine *e, struct cts_engine_stats *st)
 {
-	*st = e->st;
-	st->sent_records = st->sent_state + st->sent_gone;
-	st->dirty_queue_len = e->own.dirty.len;
-	st->ring_len = e->own.last + 1 - e->own.lowest;
-	st->dead_entries = e->own.dead;
+	const struct sender *s = &e->sender;
+
+	*st = e->base.st;
+	st->sent_messages += s->sent_messages;
+	st->sent_bytes += s->sent_bytes;
+	st->sent_records = st->sent_upserts + st->sent_deletes;
+	st->dirty_queue_len = s->table.dirty.len;
+	st->window_len = window_len(&s->window);
+	st->tombstones = s->table.tombstones;
 }

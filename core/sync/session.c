@@ -1,545 +1,790 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Who is there, in which epoch: HELLO, CHALLENGE, PROOF, BYE, and the messages
- * that answer a stream, ACK and NEED (rules S6, R4, R5, E1).
- */
 #include "config.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
-#include "core/sync/engine_int.h"
+#include "core/sync/health.h"
+#include "core/sync/session.h"
 
-void engine_count_sent(struct cts_engine *e, uint32_t to, unsigned int messages, uint64_t bytes)
+/* -- sending -- */
+
+static bool send_message(struct session *s, struct cts_wire_out *o, uint8_t type, uint32_t to)
 {
-	unsigned int i;
-
-	e->st.sent_messages += messages;
-	e->st.sent_bytes += bytes;
-	for (i = 0; i < e->n_nodes; i++) {
-		struct node *n = &e->nodes[i];
-
-		if (to ? n->id != to : n->state == CTS_PEER_DOWN)
-			continue;
-		n->sent_messages += messages;
-		n->sent_bytes += bytes;
-	}
-}
-
-int engine_send(struct cts_engine *e, struct cts_wire_out *o, uint8_t type, uint32_t to)
-{
-	struct cts_wire_header h = { .type = type, .cluster = e->cluster, .node = e->id,
-				     .epoch = e->epoch };
+	struct base *b = s->base;
+	struct cts_wire_header h = { .type = type, .cluster = b->cluster, .node = b->id,
+				     .epoch = b->epoch };
 	struct iovec msg = { .iov_base = o->buf };
+	struct peer *p;
 
 	msg.iov_len = cts_wire_finish(o, &h);
-	if (!msg.iov_len || e->ops.send(e->ctx, &msg, 1, to) != 1)
-		return -1;  /* repeated by its own timer */
-	engine_count_sent(e, to, 1, msg.iov_len);
-	return 0;
-}
-
-void session_peer_state(struct cts_engine *e, struct node *n, enum cts_peer_state state,
-			const char *why)
-{
-	if (n->state == state && state != CTS_PEER_JOINING)
-		return;
-	n->state = state;
-	e->hello_due = true;
-	if (e->ops.peer_state)
-		e->ops.peer_state(e->ctx, n->id, state, why);
-}
-
-/* -- nodes -- */
-
-static bool listed(const struct cts_engine *e, uint32_t id)
-{
-	size_t i;
-
-	for (i = 0; i < e->conf.n_nodes; i++)
-		if (e->list[i] == id)
-			return true;
-	return !e->conf.n_nodes;
-}
-
-struct node *engine_node(struct cts_engine *e, uint32_t id)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->n_nodes; i++)
-		if (e->nodes[i].id == id)
-			return &e->nodes[i];
-	return NULL;
-}
-
-/* A slot for a node that is heard for the first time. Those that never proved
- * anything make room for others. */
-static struct node *node_add(struct cts_engine *e, uint32_t id)
-{
-	struct node *n = NULL;
-	unsigned int i;
-
-	if (e->n_nodes < CTS_NODES_MAX - 1) {
-		n = &e->nodes[e->n_nodes++];
-	} else {
-		for (i = 0; i < e->n_nodes; i++)
-			if (!e->nodes[i].epoch &&
-			    (!n || e->nodes[i].last_heard_ns < n->last_heard_ns))
-				n = &e->nodes[i];
-	}
-	if (!n)
-		return NULL;
-	memset(n, 0, sizeof(*n));
-	n->id = id;
-	n->hold_ns = n->ack_ns = NEVER;
-	return n;
-}
-
-/* -- building -- */
-
-static void build_hello(struct cts_engine *e, struct cts_wire_out *o)
-{
-	size_t name_len = strlen(e->name);
-	unsigned int i;
-
-	cts_put_u64(o, e->conf.table_id);
-	cts_put_u64(o, e->own.last);
-	cts_put_u64(o, e->own.lowest);
-	cts_put_u8(o, CTS_WIRE_VERSION);
-	cts_put_u8(o, CTS_WIRE_VERSION_MIN);
-	cts_put_u16(o, 0);  /* capabilities */
-	cts_put_u32(o, (uint32_t)e->conf.cache_limit);
-	cts_put_u8(o, (uint8_t)name_len);
-	cts_put_bytes(o, e->name, name_len);
-	cts_put_u8(o, (uint8_t)e->n_nodes);
-	for (i = 0; i < e->n_nodes; i++) {
-		cts_put_u32(o, e->nodes[i].id);
-		cts_put_u64(o, e->nodes[i].epoch);
-		cts_put_u8(o, (uint8_t)e->nodes[i].state);
-		cts_put_u64(o, e->nodes[i].join);
-	}
-}
-
-/* Is somebody on its way in? Then it should not have to wait for the next HELLO. */
-static bool hello_settling(const struct cts_engine *e)
-{
-	unsigned int i;
-
-	for (i = 0; i < e->n_nodes; i++)
-		if (e->nodes[i].state != CTS_PEER_SYNCED &&
-		    e->now - e->nodes[i].last_heard_ns < HELLO_SETTLE_NS)
-			return true;
-	return false;
-}
-
-static void send_hello(struct cts_engine *e)
-{
-	bool seldom = e->conf.membership && !hello_settling(e);
-	uint8_t buf[CTS_WIRE_MIN_MAX];
-	struct cts_wire_out o;
-
-	cts_wire_begin(&o, buf, sizeof(buf));
-	build_hello(e, &o);
-	e->hello_due = false;
-	e->hello_ns = e->now + (seldom ? HELLO_MEMBER_NS : HELLO_NS);
-	if (engine_send(e, &o, CTS_MSG_HELLO, CTS_NODE_ALL) < 0)
-		e->hello_ns = e->now + AGAIN_NS;
-}
-
-static void send_challenge(struct cts_engine *e, struct node *n, uint64_t epoch)
-{
-	uint8_t buf[CTS_WIRE_MIN_MAX];
-	struct cts_wire_out o;
-
-	if (n->challenge_ns > e->now)
-		return;
-	n->challenge_ns = e->now + CHALLENGE_NS;
-	if (n->challenged_epoch != epoch)
-		e->ops.random(e->ctx, n->nonce, sizeof(n->nonce));
-	n->challenged_epoch = epoch;
-	cts_wire_begin(&o, buf, sizeof(buf));
-	cts_put_u32(&o, n->id);
-	cts_put_u64(&o, epoch);
-	cts_put_bytes(&o, n->nonce, sizeof(n->nonce));
-	if (engine_send(e, &o, CTS_MSG_CHALLENGE, n->id) < 0)
-		n->challenge_ns = e->now + AGAIN_NS;
-	else
-		e->st.challenges_sent++;
-}
-
-static void send_proof(struct cts_engine *e)
-{
-	uint8_t buf[CTS_WIRE_MIN_MAX];
-	struct cts_wire_out o;
-	unsigned int i, n = 0;
-
-	for (i = 0; i < e->n_nodes; i++)
-		n += e->nodes[i].proof_due;
-	if (!n)
-		return;
-	cts_wire_begin(&o, buf, sizeof(buf));
-	cts_put_u64(&o, e->conf.table_id);
-	cts_put_u8(&o, (uint8_t)n);
-	for (i = 0; i < e->n_nodes; i++) {
-		if (!e->nodes[i].proof_due)
-			continue;
-		cts_put_u32(&o, e->nodes[i].id);
-		cts_put_bytes(&o, e->nodes[i].proof_nonce, NONCE_LEN);
-	}
-	e->proof_ns = e->now + PROOF_NS;
-	if (engine_send(e, &o, CTS_MSG_PROOF, CTS_NODE_ALL) < 0)
-		return;  /* they stay due */
-	for (i = 0; i < e->n_nodes; i++)
-		e->nodes[i].proof_due = false;
-	e->st.proofs_sent++;
-}
-
-void session_ack(struct cts_engine *e, struct node *n)
-{
-	uint8_t buf[CTS_WIRE_HEADER + 64 + CTS_GAPS_MAX * 16];
-	struct cts_wire_out o;
-	unsigned int i;
-
-	cts_wire_begin(&o, buf, sizeof(buf));
-	cts_put_u32(&o, n->id);
-	cts_put_u64(&o, n->epoch);
-	cts_put_u64(&o, n->high);
-	cts_put_u64(&o, n->equal_due ? n->equal_at : 0);
-	cts_put_u8(&o, n->overflow);
-	cts_put_u8(&o, (uint8_t)n->n_gaps);
-	for (i = 0; i < n->n_gaps; i++) {
-		cts_put_u64(&o, n->gaps[i].from);
-		cts_put_u64(&o, n->gaps[i].to);
-	}
-	n->unacked = 0;
-	n->ack_ns = n->n_gaps || n->overflow ? e->now + REPAIR_NS : NEVER;
-	if (engine_send(e, &o, CTS_MSG_ACK, n->id) < 0) {
-		n->ack_ns = e->now + ACK_NS;
-		return;
-	}
-	n->equal_due = false;
-	e->st.acks_sent++;
-}
-
-void session_need(struct cts_engine *e, struct node *n)
-{
-	uint8_t buf[CTS_WIRE_MIN_MAX];
-	struct cts_wire_out o;
-	bool buckets = n->need == NEED_BUCKETS;
-
-	cts_wire_begin(&o, buf, sizeof(buf));
-	cts_put_u32(&o, n->id);
-	cts_put_u64(&o, n->epoch);
-	cts_put_u8(&o, buckets);
-	if (buckets)
-		cts_put_bytes(&o, n->need_map, sizeof(n->need_map));
-	engine_send(e, &o, CTS_MSG_NEED, n->id);
-	e->st.needs_sent++;
-}
-
-/* -- parsing -- */
-
-/* It names our epoch: it hears us, so it may receive. */
-static void node_enters(struct cts_engine *e, struct node *n)
-{
-	if (n->state != CTS_PEER_DOWN)
-		return;
-	n->orphaned = false;
-	n->state = CTS_PEER_JOINING;
-	ring_peer_enters(e, n);
-	session_peer_state(e, n, CTS_PEER_JOINING, "it is heard and hears us");
-}
-
-/* Is there a version that both speak? With one version there is nothing to choose
- * yet; with more, a stream is in the highest that all its receivers know. */
-static bool version_common(struct cts_engine *e, struct node *n, uint8_t lowest, uint8_t highest)
-{
-	if (lowest <= CTS_WIRE_VERSION && highest >= CTS_WIRE_VERSION_MIN && lowest <= highest)
-		return true;
-	e->st.bad_version++;
-	if (!n->version_told && e->ops.peer_state)
-		e->ops.peer_state(e->ctx, n->id, CTS_PEER_DOWN,
-				  "no version of the protocol in common");
-	n->version_told = true;
-	return false;
-}
-
-static void parse_hello(struct cts_engine *e, struct node *n, struct cts_wire_in *in)
-{
-	uint64_t last, my_epoch, join = 0;
-	const uint8_t *name;
-	unsigned int i, peers;
-	uint8_t name_len, highest, lowest;
-
-	cts_get_u64(in);  /* table id: PROOF told it */
-	last = cts_get_u64(in);
-	cts_get_u64(in);
-	highest = cts_get_u8(in);
-	lowest = cts_get_u8(in);
-	cts_get_u16(in);
-	cts_get_u32(in);
-	name_len = cts_get_u8(in);
-	name = cts_get_bytes(in, name_len);
-	if (!name || name_len > CTS_NAME_MAX) {
-		e->st.bad_record++;
-		return;
-	}
-	memcpy(n->name, name, name_len);
-	n->name[name_len] = '\0';
-	if (!version_common(e, n, lowest, highest))
-		return;
-	peers = cts_get_u8(in);
-	for (i = 0; i < peers && !in->bad; i++) {
-		bool me = cts_get_u32(in) == e->id;
-		uint8_t state;
-
-		my_epoch = cts_get_u64(in);
-		state = cts_get_u8(in);
-		join = cts_get_u64(in);
-		if (!me || in->bad || my_epoch != e->epoch)
-			continue;
-		node_enters(e, n);
-		if (state != CTS_PEER_DOWN)
-			replica_join(e, n, join);
-	}
-	if (in->bad)
-		e->st.bad_record++;
-	replica_last(e, n, last);
-}
-
-static bool addressed(const struct cts_engine *e, struct cts_wire_in *in)
-{
-	uint32_t to = cts_get_u32(in);
-	uint64_t epoch = cts_get_u64(in);
-
-	return !in->bad && to == e->id && epoch == e->epoch;
-}
-
-static void parse_challenge(struct cts_engine *e, struct node *n, struct cts_wire_in *in)
-{
-	const uint8_t *nonce;
-
-	if (!addressed(e, in) || !(nonce = cts_get_bytes(in, NONCE_LEN)))
-		return;
-	memcpy(n->proof_nonce, nonce, NONCE_LEN);
-	n->proof_due = true;
-}
-
-static void accept_epoch(struct cts_engine *e, struct node *n, uint64_t epoch, uint64_t table_id)
-{
-	if (!n->cache && replica_init(e, n) < 0)
-		return;
-	if (n->state != CTS_PEER_DOWN) {
-		ring_peer_leaves(e, n);
-		session_peer_state(e, n, CTS_PEER_DOWN, "it started again");
-	}
-	replica_epoch(e, n, epoch, table_id);
-	n->challenged_epoch = 0;
-	e->hello_due = true;
-}
-
-static void parse_proof(struct cts_engine *e, struct node *n, uint64_t epoch,
-			struct cts_wire_in *in)
-{
-	uint64_t table_id = cts_get_u64(in);
-	unsigned int i, count = cts_get_u8(in);
-
-	if (epoch == n->epoch || epoch != n->challenged_epoch)
-		return;
-	for (i = 0; i < count && !in->bad; i++) {
-		uint32_t to = cts_get_u32(in);
-		const uint8_t *nonce = cts_get_bytes(in, NONCE_LEN);
-
-		if (nonce && to == e->id && !memcmp(nonce, n->nonce, NONCE_LEN)) {
-			accept_epoch(e, n, epoch, table_id);
-			return;
+	if (!msg.iov_len || b->ops.send(b->ctx, &msg, 1, to) != 1)
+		return false;  /* it stays due */
+	b->st.sent_messages++;
+	b->st.sent_bytes += msg.iov_len;
+	peers_for_each(p, s->peers)
+		if (to ? p->id == to : peer_present(p)) {
+			p->sent_messages++;
+			p->sent_bytes += msg.iov_len;
 		}
+	return true;
+}
+
+static void report(struct session *s, enum cts_sync_report what, uint32_t node, unsigned int link,
+		   uint32_t peer, const char *text)
+{
+	struct base *b = s->base;
+
+	if (s->reported_ns[what] && b->now - s->reported_ns[what] < REPORT_NS)
+		return;
+	s->reported_ns[what] = b->now;
+	if (b->ops.report)
+		b->ops.report(b->ctx, what, node, link, peer, text);
+}
+
+static void report_of(const struct session *s, const struct peer *p, struct report *r)
+{
+	const struct receiver *v = &p->recv;
+
+	*r = (struct report){ .node = p->id, .epoch = p->epoch, .start = v->start,
+			      .high = v->high, .equal_at = v->equal_at };
+	r->flags = (receiver_holds(v) ? REPORT_HOLDS : 0) |
+		   (v->replica.refused ? REPORT_REFUSED : 0) | (s->lacking ? REPORT_LACKING : 0) |
+		   (v->gaps.n ? REPORT_GAPS : 0);
+}
+
+static void hello_fill(struct session *s, struct hello *h)
+{
+	const struct table *t = &s->sender->table;
+	struct base *b = s->base;
+	uint64_t since = sender_waiting_since(s->sender), ms = since ? (b->now - since) / MS : 0;
+
+	*h = (struct hello){
+		.table_id = b->conf.table_id, .last = sender_last_handed(s->sender),
+		.attrs = b->conf.attrs, .waiting = t->dirty.len + t->retransmit.waiting,
+		.waiting_ms = (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX),
+		.limit = (uint32_t)(t->limit < UINT32_MAX ? t->limit : UINT32_MAX),
+		.uptime_s = (uint32_t)((b->now - s->started_ns) / SECOND),
+		.highest = CTS_WIRE_VERSION, .lowest = CTS_WIRE_VERSION_MIN,
+		.mode = (uint8_t)b->conf.mode, .name_len = (uint8_t)strlen(s->name),
+		.flags = (t->ready ? HELLO_READY : 0) | (t->missing ? HELLO_INCOMPLETE : 0),
+	};
+	memcpy(h->name, s->name, sizeof(h->name));
+	b->ops.random(b->ctx, &h->token, sizeof(h->token));
+	s->tokens[s->token_next++ % TOKENS] = h->token;
+}
+
+static void send_hello(struct session *s)
+{
+	size_t size = size_of(&s->sender->size, 1472);
+	uint8_t buf[1472];
+	struct cts_wire_out o;
+	struct hello h;
+
+	if (size > s->base->ops.max_message(s->base->ctx))
+		size = CTS_WIRE_MIN_MAX;
+	hello_fill(s, &h);
+	cts_wire_begin(&o, buf, size);
+	build_hello(&o, &h);
+	for (unsigned int i = 0; i < PEERS_MAX && o.size - o.len >= REPORT_BYTES; i++) {
+		const struct peer *p = s->peers->list[s->report_next];
+		struct report r;
+
+		s->report_next = (s->report_next + 1) % PEERS_MAX;
+		if (!p || !p->epoch || !peer_present(p))
+			continue;
+		report_of(s, p, &r);
+		build_report(&o, &r);
+	}
+	s->hello_due = false;
+	s->hello_ns = s->base->now + (s->base->conf.membership ? HELLO_MEMBER_NS : HELLO_NS);
+	if (!send_message(s, &o, CTS_MSG_HELLO, CTS_NODE_ALL))
+		s->hello_ns = s->base->now + AGAIN_NS;
+}
+
+static void send_ack(struct session *s, struct peer *p)
+{
+	uint8_t buf[ACK_BYTES_MAX];
+	struct cts_wire_out o;
+	struct report r;
+
+	report_of(s, p, &r);
+	cts_wire_begin(&o, buf, sizeof(buf));
+	build_ack(&o, &r, &p->recv.gaps);
+	if (!send_message(s, &o, CTS_MSG_ACK, p->id)) {
+		p->recv.ack_ns = s->base->now + AGAIN_NS;
+		return;
+	}
+	receiver_acked(&p->recv, s->base);
+	s->base->st.acks_sent++;
+}
+
+static void send_start(struct session *s, struct peer *p)
+{
+	uint8_t buf[CTS_WIRE_MIN_MAX];
+	struct cts_wire_out o;
+	struct start start = { .to = p->id, .epoch = p->epoch };
+
+	start.start = s->sender->window.view[peer_index(s->peers, p)].start;
+	cts_wire_begin(&o, buf, sizeof(buf));
+	build_start(&o, &start);
+	p->start_ns = s->base->now +
+		      (send_message(s, &o, CTS_MSG_START, p->id) ? START_AGAIN_NS : AGAIN_NS);
+}
+
+/* A peer in the window has to confirm its start; one that is out of step has to know. */
+static bool start_due(const struct session *s, const struct peer *p)
+{
+	if (p->start_ns > s->base->now)
+		return false;
+	return p->state == PEER_STARTING || (p->state == PEER_RESTING && p->report.start);
+}
+
+static void send_pulls(struct session *s, struct peer *p)
+{
+	size_t size = size_of(&s->sender->size, 1232);
+	struct base *b = s->base;
+	uint8_t buf[1232];
+
+	if (size > b->ops.max_message(b->ctx) || p->recv.compare.attempts > 1)
+		size = CTS_WIRE_MIN_MAX;
+	for (;;) {
+		struct pull pull = { .to = p->id, .epoch = p->epoch, .start = p->recv.start };
+		struct cts_wire_out o;
+
+		cts_wire_begin(&o, buf, size);
+		if (!compare_ask(&p->recv.compare, &p->recv.replica, &pull, &o, b->now))
+			return;
+		if (!send_message(s, &o, CTS_MSG_PULL, p->id))
+			return;  /* the rest is asked for again */
+		b->st.pulls_sent++;
 	}
 }
 
-static void parse_ack(struct cts_engine *e, struct node *n, struct cts_wire_in *in)
-{
-	struct cts_range gaps[CTS_GAPS_MAX];
-	uint64_t high, equal_at;
-	unsigned int i, n_gaps;
-	bool overflow;
+/* -- epochs -- */
 
-	if (!addressed(e, in))
-		return;
-	high = cts_get_u64(in);
-	equal_at = cts_get_u64(in);
-	overflow = cts_get_u8(in);
-	n_gaps = cts_get_u8(in);
-	for (i = 0; i < n_gaps && i < CTS_GAPS_MAX; i++) {
-		gaps[i].from = cts_get_u64(in);
-		gaps[i].to = cts_get_u64(in);
-		if (gaps[i].from > gaps[i].to || (i && gaps[i].from <= gaps[i - 1].to))
-			in->bad = true;
-	}
-	if (in->bad || n_gaps > CTS_GAPS_MAX) {
-		e->st.bad_record++;
-		return;
-	}
-	e->st.acks_received++;
-	node_enters(e, n);
-	if (overflow) {
-		e->st.ring_resets++;
-		ring_peer_enters(e, n);
-		session_peer_state(e, n, CTS_PEER_JOINING, "it missed too much");
-		return;
-	}
-	ring_ack(e, n, high, gaps, n_gaps);
-	if (equal_at && equal_at >= n->join && n->state == CTS_PEER_JOINING)
-		session_peer_state(e, n, CTS_PEER_SYNCED, "digests are equal");
+/* No state is kept for who is challenged: a nonce is made of a secret and the time. */
+static void make_nonce(const struct session *s, uint32_t node, uint64_t epoch, uint64_t slot,
+		       uint8_t nonce[NONCE_LEN])
+{
+	struct { uint64_t epoch, slot, half; uint64_t node; } in = { epoch, slot, 0, node };
+
+	crypto_shorthash(nonce, (const uint8_t *)&in, sizeof(in), s->secret);
+	in.half = 1;
+	crypto_shorthash(nonce + 8, (const uint8_t *)&in, sizeof(in), s->secret);
 }
 
-static void parse_need(struct cts_engine *e, struct node *n, struct cts_wire_in *in)
+static bool nonce_valid(const struct session *s, uint32_t node, uint64_t epoch,
+			const uint8_t nonce[NONCE_LEN])
 {
-	const uint8_t *map = NULL;
+	uint64_t slot = s->base->now / NONCE_SLOT_NS + 1;
+	uint8_t now[NONCE_LEN], before[NONCE_LEN];
 
-	if (!addressed(e, in))
-		return;
-	if (cts_get_u8(in))
-		map = cts_get_bytes(in, CTS_BITMAP_BYTES);
-	if (in->bad) {
-		e->st.bad_record++;
-		return;
-	}
-	node_enters(e, n);
-	transfer_need(e, map);
+	make_nonce(s, node, epoch, slot, now);
+	make_nonce(s, node, epoch, slot - 1, before);
+	return !sodium_memcmp(nonce, now, NONCE_LEN) || !sodium_memcmp(nonce, before, NONCE_LEN);
 }
 
-static void parse_accepted(struct cts_engine *e, struct node *n, const struct cts_wire_header *h,
-			   struct cts_wire_in *in)
+static bool challenge_allowed(struct session *s, struct peer *p)
 {
-	n->last_heard_ns = e->now;
+	uint64_t now = s->base->now;
+
+	if (p) {
+		if (now < p->challenge_ns)
+			return false;
+		p->challenge_ns = now + CHALLENGE_NS;
+		return true;
+	}
+	if (now - s->challenges_ns >= SECOND) {
+		s->challenges_ns = now;
+		s->challenges_left = CHALLENGES_A_SECOND;
+	}
+	if (!s->challenges_left)
+		return false;
+	s->challenges_left--;
+	return true;
+}
+
+static void send_challenge(struct session *s, struct peer *p, uint32_t node, uint64_t epoch)
+{
+	struct challenge c = { .to = node, .epoch = epoch };
+	uint8_t buf[CTS_WIRE_MIN_MAX];
+	struct cts_wire_out o;
+
+	if (!challenge_allowed(s, p)) {
+		s->base->st.challenges_limited++;
+		return;
+	}
+	make_nonce(s, node, epoch, s->base->now / NONCE_SLOT_NS + 1, c.nonce);
+	cts_wire_begin(&o, buf, sizeof(buf));
+	build_challenge(&o, &c);
+	if (send_message(s, &o, CTS_MSG_CHALLENGE, node))
+		s->base->st.challenges_sent++;
+	else if (p)
+		p->challenge_ns = s->base->now + AGAIN_NS;
+}
+
+static void send_proofs(struct session *s)
+{
+	uint8_t buf[CTS_WIRE_MIN_MAX];
+	struct cts_wire_out o;
+	unsigned int n = 0;
+
+	if (!s->n_proof)
+		return;
+	cts_wire_begin(&o, buf, sizeof(buf));
+	build_proof(&o, s->base->conf.table_id);
+	while (n < s->n_proof && o.size - o.len >= PROOF_FOR_BYTES) {
+		build_proof_for(&o, s->proof[n].node, s->proof[n].nonce);
+		n++;
+	}
+	s->proof_ns = s->base->now + PROOF_NS;
+	if (!send_message(s, &o, CTS_MSG_PROOF, CTS_NODE_ALL))
+		return;  /* they stay due */
+	memmove(s->proof, s->proof + n, (s->n_proof - n) * sizeof(s->proof[0]));
+	s->n_proof -= n;
+	s->base->st.proofs_sent++;
+}
+
+void session_renew(struct session *s, bool forget)
+{
+	struct base *b = s->base;
+	struct peer *p;
+
+	b->ops.random(b->ctx, &b->epoch, sizeof(b->epoch));
+	b->epoch |= 1;  /* never 0 */
+	peers_for_each(p, s->peers)
+		peer_event(s->peers, p, PEER_RENEWED, "this node starts a new epoch");
+	sender_renew(s->sender, forget);
+	s->hello_due = true;
+	s->renew = false;
+}
+
+static bool is_former(const struct peer *p, uint64_t epoch)
+{
+	for (unsigned int i = 0; i < FORMER_EPOCHS; i++)
+		if (p->former[i] == epoch)
+			return true;
+	return false;
+}
+
+/* May another epoch take this name? Not while the one that has it is heard: then there
+ * are two nodes of one name, and the newcomer stays out. */
+static bool may_replace(struct session *s, struct peer *p, uint64_t epoch)
+{
+	uint64_t now = s->base->now, since;
+
+	if (is_former(p, epoch))
+		return false;
+	if (!peer_present(p) || !p->epoch)
+		return true;
+	if (p->candidate != epoch) {
+		p->candidate = epoch;
+		p->candidate_ns = now;
+	}
+	since = p->candidate_ns > p->last_received_ns ? p->candidate_ns : p->last_received_ns;
+	return now - since >= CANDIDATE_NS;
+}
+
+static void other_epoch(struct session *s, struct peer *p, const struct cts_wire_header *h,
+			unsigned int link, uint32_t peer)
+{
+	struct base *b = s->base;
+
+	b->st.wrong_epoch++;
+	if (h->type == CTS_MSG_BYE || !h->epoch)
+		return;
+	if (p && !may_replace(s, p, h->epoch)) {
+		if (p->candidate == h->epoch && p->last_received_ns > p->candidate_ns + SECOND) {
+			b->st.conflicts++;
+			report(s, CTS_REPORT_CONFLICT, p->id, link, peer,
+			       "two nodes have this name: the newer one stays out");
+		}
+		return;
+	}
+	send_challenge(s, p, h->node, h->epoch);
+}
+
+static void accept_epoch(struct session *s, struct peer *p, uint64_t epoch, uint64_t table_id)
+{
+	bool lost = p->epoch && p->table_id != table_id;
+
+	memmove(p->former + 1, p->former, (FORMER_EPOCHS - 1) * sizeof(p->former[0]));
+	p->former[0] = p->epoch;
+	p->epoch = epoch;
+	p->table_id = table_id;
+	p->candidate = 0;
+	p->hello_seen = false;
+	p->behind_ns = 0;
+	p->last_received_ns = s->base->now;
+	receiver_epoch(&p->recv, s->base, epoch, lost);
+	peer_event(s->peers, p, PEER_ACCEPTED, "it started again");
+	s->base->st.epochs_accepted++;
+	s->hello_due = true;
+}
+
+static void proof_received(struct session *s, const struct cts_wire_header *h,
+			   struct cts_wire_in *in, unsigned int link, uint32_t peer)
+{
+	struct peer *p = peers_find(s->peers, h->node);
+	const uint8_t *nonce;
+	uint64_t table_id;
+
+	if (!h->epoch || (p && p->epoch == h->epoch) ||
+	    !parse_proof(in, s->base->id, &table_id, &nonce) ||
+	    !nonce_valid(s, h->node, h->epoch, nonce) || (p && !may_replace(s, p, h->epoch)))
+		return;
+	if (!p)
+		p = peers_add(s->peers, h->node);
+	if (p) {
+		accept_epoch(s, p, h->epoch, table_id);
+		return;
+	}
+	s->base->st.no_room++;
+	report(s, CTS_REPORT_REFUSED, h->node, link, peer, "there is no room for another node");
+}
+
+static void challenge_received(struct session *s, const struct cts_wire_header *h,
+			       struct cts_wire_in *in)
+{
+	struct challenge c;
+	unsigned int i;
+
+	if (!parse_challenge(in, &c) || c.to != s->base->id || c.epoch != s->base->epoch)
+		return;
+	for (i = 0; i < s->n_proof && s->proof[i].node != h->node; i++)
+		;
+	if (i == CTS_NODES_MAX)
+		return;
+	s->proof[i].node = h->node;
+	memcpy(s->proof[i].nonce, c.nonce, NONCE_LEN);
+	if (i == s->n_proof)
+		s->n_proof++;
+}
+
+/* -- reports on our stream -- */
+
+static void report_received(struct session *s, struct peer *p, const struct report *r,
+			    const struct gaps *gaps)
+{
+	unsigned int i = peer_index(s->peers, p);
+	struct window *w = &s->sender->window;
+	struct base *b = s->base;
+
+	if (r->node != b->id || r->epoch != b->epoch)
+		return;
+	/* More than was ever sent: this node was reverted to a snapshot, or cloned. */
+	if (r->start && (r->high > w->last || r->start > w->last + 1)) {
+		s->renew = true;
+		report(s, CTS_REPORT_EPOCH, 0, 0, 0,
+		       "a peer has more than was sent: this node was reverted or cloned, a new epoch begins");
+		return;
+	}
+	p->named_ns = b->now;
+	peer_event(s->peers, p, PEER_NAMES_US, "it receives, and is received");
+	if (!peer_in_window(p) || r->start != w->view[i].start) {
+		/* One that was overtaken says the same once, not again and again. */
+		if (p->state == PEER_FOLLOWING && ++p->mismatches > 1)
+			peer_event(s->peers, p, PEER_RESTARTS, "it lost its place in the stream");
+		if (p->state == PEER_RESTING)
+			p->report.start = r->start;
+		b->st.acks_ignored++;
+		return;
+	}
+	p->mismatches = 0;
+	peer_event(s->peers, p, PEER_CONFIRMS, NULL);
+	p->report = *r;
+	p->report_ns = b->now;
+	if (r->flags & REPORT_HOLDS)
+		p->unheld_ns = 0;
+	else if (!p->unheld_ns)
+		p->unheld_ns = b->now;
+	if (base_reliable(b) && gaps)
+		window_ack(w, &s->sender->table, i, r->high, gaps, b->now);
+	else
+		w->view[i].confirmed = true;
+}
+
+/* -- what is received -- */
+
+static void note_behind(struct session *s, struct peer *p)
+{
+	if (p->hello.last <= p->recv.high) {
+		p->behind_ns = 0;
+	} else if (!p->behind_ns || p->recv.high >= p->behind_seq) {
+		p->behind_ns = s->base->now;
+		p->behind_seq = p->hello.last;
+	}
+}
+
+static void note_differences(struct session *s, struct peer *p)
+{
+	uint32_t differs = health_differs(s->base, s->sender, &p->hello);
+	struct base *b = s->base;
+
+	p->differs = differs;
+	if (!differs || (p->reported_ns && b->now - p->reported_ns < REPORT_NS))
+		return;
+	p->reported_ns = b->now;
+	if (differs & CTS_DIFFERS_VERSION) {
+		b->st.bad_version++;
+		report(s, CTS_REPORT_VERSION, p->id, p->link, p->transport_peer,
+		       "it speaks no version of the protocol that is spoken here");
+	} else if (b->ops.report) {
+		b->ops.report(b->ctx, CTS_REPORT_DIFFERS, p->id, p->link, p->transport_peer,
+			      health_differs_text(differs));
+	}
+}
+
+static void hello_received(struct session *s, struct peer *p, struct cts_wire_in *in)
+{
+	static const struct gaps none;
+	struct report r;
+	int more;
+
+	if (!parse_hello(in, &p->hello)) {
+		s->base->st.bad_record++;
+		return;
+	}
+	p->hello_seen = true;
+	memcpy(p->name, p->hello.name, sizeof(p->name));
+	note_differences(s, p);
+	if (p->differs & CTS_DIFFERS_VERSION)
+		return;
+	while ((more = parse_report(in, &r)) > 0)
+		report_received(s, p, &r, r.flags & REPORT_GAPS ? NULL : &none);
+	s->base->st.bad_record += more < 0;
+	note_behind(s, p);
+	receiver_last(&p->recv, s->base, p->hello.last);
+}
+
+static void ack_received(struct session *s, struct peer *p, struct cts_wire_in *in)
+{
+	struct gaps gaps;
+	struct report r;
+
+	if (!parse_ack(in, &r, &gaps)) {
+		s->base->st.bad_record++;
+		return;
+	}
+	s->base->st.acks_received++;
+	report_received(s, p, &r, &gaps);
+}
+
+static void start_received(struct session *s, struct peer *p, struct cts_wire_in *in)
+{
+	struct start start;
+
+	if (!parse_start(in, &start))
+		s->base->st.bad_record++;
+	else if (start.to == s->base->id && start.epoch == s->base->epoch)
+		receiver_start(&p->recv, s->base, start.start);
+}
+
+static void pull_received(struct session *s, struct cts_wire_in *in)
+{
+	struct pull pull;
+
+	if (!parse_pull(in, &pull)) {
+		s->base->st.bad_record++;
+		return;
+	}
+	if (pull.to != s->base->id || pull.epoch != s->base->epoch)
+		return;
+	s->base->st.lists_received += pull.what == PULL_LISTS;
+	s->base->st.bad_record += !sender_pull(s->sender, &pull, in);
+}
+
+static void accepted_received(struct session *s, struct peer *p, const struct cts_wire_header *h,
+			      struct cts_wire_in *in)
+{
+	p->last_received_ns = s->base->now;
+	if (!peer_present(p) && h->type != CTS_MSG_BYE) {
+		peer_event(s->peers, p, PEER_RECEIVED, NULL);
+		p->recv.ack_ns = s->base->now;  /* it is to know that it is received again */
+	}
 	switch (h->type) {
 	case CTS_MSG_HELLO:
-		parse_hello(e, n, in);
+		hello_received(s, p, in);
 		break;
 	case CTS_MSG_DATA:
-		replica_data(e, n, h->number, in->buf + in->pos, cts_wire_left(in));
+		if (!h->number || h->number >= SEQUENCE_MAX)
+			s->base->st.bad_record++;
+		else
+			receiver_data(&p->recv, s->base, h->number, h->flags & CTS_WIRE_ACK_NOW,
+				      in->buf + in->pos, cts_wire_left(in));
 		break;
 	case CTS_MSG_ACK:
-		parse_ack(e, n, in);
+		ack_received(s, p, in);
 		break;
-	case CTS_MSG_NEED:
-		parse_need(e, n, in);
+	case CTS_MSG_START:
+		start_received(s, p, in);
 		break;
-	case CTS_MSG_BYE:
-		replica_left(e, n, "it said goodbye");
+	case CTS_MSG_PULL:
+		pull_received(s, in);
 		break;
 	default:
+		peer_event(s->peers, p, PEER_LEAVES, "it said goodbye");
 		break;
 	}
 }
 
-static uint64_t *error_counter(struct cts_engine *e, enum cts_wire_error error)
+static bool is_own_token(const struct session *s, uint64_t token)
+{
+	for (unsigned int i = 0; i < TOKENS; i++)
+		if (s->tokens[i] == token)
+			return true;
+	return false;
+}
+
+/* Somebody has our name. In our epoch: a copy of this node, unless a switch sent our own
+ * message back. In another one: who is there for longer stays. */
+static void own_name_received(struct session *s, const struct cts_wire_header *h,
+			      struct cts_wire_in *in, unsigned int link, uint32_t peer)
+{
+	struct base *b = s->base;
+	struct hello hello;
+	uint32_t uptime = (uint32_t)((b->now - s->started_ns) / SECOND);
+
+	b->st.own_id++;
+	if (h->type != CTS_MSG_HELLO || !parse_hello(in, &hello) || is_own_token(s, hello.token))
+		return;
+	if (h->epoch == b->epoch) {
+		s->renew = true;
+		report(s, CTS_REPORT_EPOCH, 0, link, peer,
+		       "a copy of this node is alive: a new epoch begins");
+		return;
+	}
+	b->st.conflicts++;
+	s->conflict_ns = b->now;
+	s->out = hello.uptime_s != uptime ? hello.uptime_s > uptime : h->epoch < b->epoch;
+	report(s, CTS_REPORT_CONFLICT, b->id, link, peer,
+	       s->out ? "another node has this node's name and was there first: this one stays out"
+		      : "another node has this node's name");
+}
+
+/* -- who it comes from -- */
+
+static bool listed(const struct session *s, uint32_t id)
+{
+	for (size_t i = 0; i < s->n_list; i++)
+		if (s->list[i] == id)
+			return true;
+	return !s->n_list;
+}
+
+static uint64_t *error_counter(struct base *b, enum cts_wire_error error)
 {
 	switch (error) {
-	case CTS_WIRE_BAD_LENGTH: return &e->st.bad_length;
-	case CTS_WIRE_BAD_MAGIC: return &e->st.bad_magic;
-	case CTS_WIRE_BAD_VERSION: return &e->st.bad_version;
-	case CTS_WIRE_BAD_CRC: return &e->st.bad_crc;
-	default: return &e->st.bad_type;
+	case CTS_WIRE_BAD_LENGTH: return &b->st.bad_length;
+	case CTS_WIRE_BAD_MAGIC: return &b->st.bad_magic;
+	case CTS_WIRE_BAD_VERSION: return &b->st.bad_version;
+	case CTS_WIRE_BAD_CRC: return &b->st.bad_crc;
+	default: return &b->st.bad_type;
 	}
 }
 
-static struct node *sender(struct cts_engine *e, const struct cts_wire_header *h)
+/* Is it of this cluster, and of another node that may take part? */
+static bool admissible(struct session *s, const struct cts_wire_header *h, struct cts_wire_in *in,
+		       unsigned int link, uint32_t peer)
 {
-	struct node *n;
+	struct base *b = s->base;
 
-	if (h->cluster != e->cluster) {
-		e->st.wrong_cluster++;
-		return NULL;
+	if (h->cluster != b->cluster) {
+		b->st.wrong_cluster++;
+		report(s, CTS_REPORT_CLUSTER, h->node, link, peer, "it is of another cluster");
+		return false;
 	}
-	if (h->node == e->id || !h->node) {
-		e->st.own_id++;
-		return NULL;
+	if (h->node == b->id) {
+		own_name_received(s, h, in, link, peer);
+		return false;
 	}
-	if (!listed(e, h->node)) {
-		e->st.not_in_list++;
-		return NULL;
+	if (!h->node || !listed(s, h->node)) {
+		b->st.not_in_list++;
+		report(s, CTS_REPORT_REFUSED, h->node, link, peer, "it is not one of sync.nodes");
+		return false;
 	}
-	n = engine_node(e, h->node);
-	return n ? n : node_add(e, h->node);
+	return !s->out;
 }
 
-void session_receive(struct cts_engine *e, unsigned int link, uint32_t peer, const uint8_t *msg,
+void session_receive(struct session *s, unsigned int link, uint32_t peer, const uint8_t *msg,
 		     size_t len)
 {
+	struct base *b = s->base;
 	struct cts_wire_header h;
 	struct cts_wire_in in;
 	enum cts_wire_error error = cts_wire_open(msg, len, &h, &in);
-	struct node *n;
+	struct peer *p;
 
-	e->st.recv_messages++;
-	e->st.recv_bytes += len;
+	b->st.recv_messages++;
+	b->st.recv_bytes += len;
 	if (error) {
-		(*error_counter(e, error))++;
+		(*error_counter(b, error))++;
+		if (error == CTS_WIRE_BAD_VERSION)
+			report(s, CTS_REPORT_VERSION, 0, link, peer,
+			       "a message of a version of the protocol that is not spoken here");
 		return;
 	}
-	n = sender(e, &h);
-	if (!n)
+	if (!admissible(s, &h, &in, link, peer))
 		return;
-	n->link = link;
-	n->recv_messages++;
-	n->recv_bytes += len;
-	if (h.type == CTS_MSG_CHALLENGE || h.type == CTS_MSG_PROOF) {
-		/* Needs an answer's address before anything is believed. */
-		e->ops.heard(e->ctx, link, peer, n->id);
-		if (h.type == CTS_MSG_CHALLENGE)
-			parse_challenge(e, n, &in);
-		else
-			parse_proof(e, n, h.epoch, &in);
-		return;
+	p = peers_find(s->peers, h.node);
+	/* An answer needs an address before anything is believed. */
+	b->ops.received(b->ctx, link, peer, h.node);
+	if (h.type == CTS_MSG_CHALLENGE) {
+		challenge_received(s, &h, &in);
+	} else if (h.type == CTS_MSG_PROOF) {
+		proof_received(s, &h, &in, link, peer);
+	} else if (!p || p->epoch != h.epoch) {
+		other_epoch(s, p, &h, link, peer);
+	} else {
+		p->link = link;
+		p->transport_peer = peer;
+		p->recv_messages++;
+		p->recv_bytes += len;
+		accepted_received(s, p, &h, &in);
 	}
-	if (h.epoch != n->epoch || !n->epoch) {
-		e->st.wrong_epoch++;
-		e->ops.heard(e->ctx, link, peer, n->id);
-		if (h.type != CTS_MSG_BYE)
-			send_challenge(e, n, h.epoch);
-		return;
-	}
-	e->ops.heard(e->ctx, link, peer, n->id);
-	parse_accepted(e, n, &h, &in);
 }
 
 /* -- time -- */
 
-static void check_silence(struct cts_engine *e)
+/* A peer is heard, and goes on to say that it lacks what was sent. */
+static void check_undelivered(struct session *s)
 {
-	uint64_t limit = e->conf.dead_after_ms * MS;
-	unsigned int i;
+	struct base *b = s->base;
+	struct peer *p;
 
-	if (e->conf.membership)
+	if (!base_reliable(b) || !b->ops.undelivered || b->now < s->undelivered_ns)
 		return;
-	for (i = 0; i < e->n_nodes; i++) {
-		struct node *n = &e->nodes[i];
+	peers_for_each(p, s->peers) {
+		const struct receiver_view *v = &s->sender->window.view[peer_index(s->peers, p)];
 
-		if (n->epoch && !n->orphaned && e->now - n->last_heard_ns >= limit)
-			replica_left(e, n, "it was not heard in time");
+		if (!peer_in_window(p) || b->now - v->progress_ns < UNDELIVERED_NS ||
+		    p->named_ns < v->progress_ns + UNDELIVERED_NS / 5 ||
+		    (p->state == PEER_FOLLOWING && !v->pace.in_flight))
+			continue;
+		s->undelivered_ns = b->now + UNDELIVERED_NS;
+		b->ops.undelivered(b->ctx);
+		return;
 	}
 }
 
-void session_run(struct cts_engine *e)
+static void check_peer(struct session *s, struct peer *p)
 {
-	if (e->check_ns <= e->now) {
-		e->check_ns = e->now + 100 * MS;
-		check_silence(e);
-	}
-	if (e->proof_ns <= e->now)
-		send_proof(e);
-	if (e->hello_due || e->hello_ns <= e->now)
-		send_hello(e);
+	struct base *b = s->base;
+	uint64_t limit = b->conf.dead_after_ms * MS, gone;
+
+	if (!b->conf.membership && peer_present(p) && b->now - p->last_received_ns >= limit)
+		peer_event(s->peers, p, PEER_LEAVES, "nothing was received from it in time");
+	if (p->state == PEER_RESTING && p->rest_until_ns <= b->now)
+		peer_event(s->peers, p, PEER_RESTED, "it catches up");
+	gone = peer_present(p) ? 0 : p->gone_ns > p->last_received_ns ? p->gone_ns
+								      : p->last_received_ns;
+	replica_expire(&p->recv.replica, b, gone);
+	health_show(s->base, s->sender, s->peers, p, s->lacking);
 }
 
-uint64_t session_deadline(const struct cts_engine *e)
+static void check(struct session *s)
 {
-	uint64_t t = e->hello_ns < e->check_ns ? e->hello_ns : e->check_ns;
-	unsigned int i;
+	struct base *b = s->base;
+	struct peer *p;
+	bool wanted = false;
+	int silent;
 
-	for (i = 0; i < e->n_nodes; i++)
-		if (e->nodes[i].proof_due && e->proof_ns < t)
-			t = e->proof_ns;
+	if (s->out && b->now - s->conflict_ns >= CONFLICT_NS)
+		s->out = false;
+	check_undelivered(s);
+	while (base_reliable(b) && (silent = window_unanswered(&s->sender->window, b->now)) >= 0)
+		peer_event(s->peers, s->peers->list[silent], PEER_SILENT,
+			   "it did not acknowledge in time");
+	s->sender->listeners = false;
+	peers_for_each(p, s->peers) {
+		check_peer(s, p);
+		s->sender->listeners |= peer_present(p);
+		wanted |= peer_in_window(p) && !(p->report.flags & REPORT_HOLDS);
+	}
+	if (wanted && !s->sender->digest_wanted)
+		s->sender->digest_ns = b->now;
+	s->sender->digest_wanted = wanted;
+}
+
+void session_run(struct session *s)
+{
+	struct base *b = s->base;
+	struct peer *p;
+
+	if (s->renew)
+		session_renew(s, false);
+	if (s->check_ns <= b->now) {
+		s->check_ns = b->now + CHECK_NS;
+		check(s);
+	}
+	if (s->out)
+		return;
+	if (s->proof_ns <= b->now)
+		send_proofs(s);
+	peers_for_each(p, s->peers) {
+		if (start_due(s, p))
+			send_start(s, p);
+		if (peer_present(p) && receiver_ack_due(&p->recv, b))
+			send_ack(s, p);
+		if (peer_present(p))
+			send_pulls(s, p);
+	}
+	if (s->hello_due || s->hello_ns <= b->now)
+		send_hello(s);
+}
+
+uint64_t session_deadline(const struct session *s)
+{
+	uint64_t t = s->check_ns;
+
+	if (s->out)
+		return t;
+	if (s->hello_ns < t)
+		t = s->hello_ns;
+	if (s->n_proof && s->proof_ns < t)
+		t = s->proof_ns;
+	for (unsigned int i = 0; i < PEERS_MAX; i++) {
+		const struct peer *p = s->peers->list[i];
+		uint64_t at = p && peer_present(p) ? receiver_deadline(&p->recv) : NEVER;
+
+		t = at < t ? at : t;
+		if (p && p->state == PEER_STARTING && p->start_ns < t)
+			t = p->start_ns;
+		if (p && p->state == PEER_RESTING && p->rest_until_ns < t)
+			t = p->rest_until_ns;
+	}
 	return t;
+}
+
+void session_bye(struct session *s)
+{
+	uint8_t buf[CTS_WIRE_HEADER];
+	struct cts_wire_out o;
+
+	cts_wire_begin(&o, buf, sizeof(buf));
+	send_message(s, &o, CTS_MSG_BYE, CTS_NODE_ALL);
+}
+
+int session_init(struct session *s, struct base *b, struct sender *sender, struct peers *peers)
+{
+	s->base = b;
+	s->sender = sender;
+	s->peers = peers;
+	s->started_ns = s->hello_ns = s->check_ns = b->now;
+	b->ops.random(b->ctx, s->secret, sizeof(s->secret));
+	memcpy(s->name, b->conf.node_name, strlen(b->conf.node_name) + 1);
+	if (!b->conf.n_nodes)
+		return 0;
+	s->list = malloc(b->conf.n_nodes * sizeof(*s->list));
+	if (!s->list)
+		return -1;
+	memcpy(s->list, b->conf.nodes, b->conf.n_nodes * sizeof(*s->list));
+	s->n_list = b->conf.n_nodes;
+	return 0;
+}
+
+void session_fini(struct session *s)
+{
+	free(s->list);
 }

@@ -59,6 +59,18 @@ uint8_t cts_get_u8(struct cts_wire_in *in)
 	return p ? *p : 0;
 }
 
+void cts_put_u24(struct cts_wire_out *o, uint32_t v)
+{
+	cts_put_u8(o, (uint8_t)(v >> 16));
+	cts_put_u16(o, (uint16_t)v);
+}
+
+void cts_put_u48(struct cts_wire_out *o, uint64_t v)
+{
+	cts_put_u16(o, (uint16_t)(v >> 32));
+	cts_put_u32(o, (uint32_t)v);
+}
+
 uint16_t cts_get_u16(struct cts_wire_in *in)
 {
 	const uint8_t *p = cts_get_bytes(in, sizeof(uint16_t));
@@ -87,6 +99,20 @@ uint64_t cts_get_u64(struct cts_wire_in *in)
 	if (p)
 		memcpy(&v, p, sizeof(v));
 	return be64toh(v);
+}
+
+uint32_t cts_get_u24(struct cts_wire_in *in)
+{
+	uint32_t high = cts_get_u8(in);
+
+	return high << 16 | cts_get_u16(in);
+}
+
+uint64_t cts_get_u48(struct cts_wire_in *in)
+{
+	uint64_t high = cts_get_u16(in);
+
+	return high << 32 | cts_get_u32(in);
 }
 
 void cts_wire_begin(struct cts_wire_out *o, uint8_t *buf, size_t size)
@@ -152,7 +178,8 @@ enum cts_wire_error cts_wire_open(const uint8_t *msg, size_t len, struct cts_wir
 		return CTS_WIRE_BAD_LENGTH;
 	if (crc != message_crc(msg, len))
 		return CTS_WIRE_BAD_CRC;
-	if (!h->type || h->type >= CTS_MSG_MAX || h->flags)
+	if (!h->type || h->type >= CTS_MSG_MAX ||
+	    h->flags & ~(h->type == CTS_MSG_DATA ? CTS_WIRE_ACK_NOW : 0))
 		return CTS_WIRE_BAD_TYPE;
 	return CTS_WIRE_OK;
 }

@@ -18,43 +18,42 @@
 #define CTS_WIRE_HEADER 36u
 #define CTS_WIRE_MAX 65507u          /* largest message: a UDP datagram's payload */
 #define CTS_WIRE_MIN_MAX 512u        /* a transport must carry at least this much */
-#define CTS_BUCKETS 1024u            /* of a digest, by the top bits of the key's hash */
-#define CTS_GAPS_MAX 64u
 #define CTS_NAME_MAX 63u
 
 enum cts_wire_type {
 	CTS_MSG_HELLO = 1, CTS_MSG_CHALLENGE, CTS_MSG_PROOF, CTS_MSG_DATA, CTS_MSG_ACK,
-	CTS_MSG_NEED, CTS_MSG_BYE, CTS_MSG_MAX
+	CTS_MSG_START, CTS_MSG_PULL, CTS_MSG_BYE, CTS_MSG_MAX
 };
 
-/* Bit 0 of the flags will tell the sealed form, in which the CRC's place holds
- * the key's id and a nonce and a tag surround the body. */
+/* Bit 0 of the flags is kept for the sealed form, in which the CRC's place holds
+ * the key's id and a nonce and a tag surround the body; today it is refused. */
 #define CTS_WIRE_SEALED 0x01u
+#define CTS_WIRE_ACK_NOW 0x02u       /* DATA: acknowledge at once */
 
 struct cts_wire_header {
 	uint8_t version, type, flags;
 	uint16_t length;
 	uint32_t cluster, node;
 	uint64_t epoch;
-	uint64_t number;               /* DATA alone; else 0 */
+	uint64_t number;               /* DATA: sequence number; else 0 */
 };
 
-/* Records of DATA. Types below 0x80 have an 8 bit length, others a 16 bit one, so
- * that a reader skips what it does not know. */
+/*
+ * DATA begins with a u16: how far below its own number everything is settled, that
+ * is acknowledged, or sent again in this message or one before it. Records follow.
+ * Types below 0x80 have an 8 bit length, others a 16 bit one, so that a reader skips
+ * what it does not know.
+ */
 enum cts_record_type {
-	CTS_REC_STATE = 0x01,          /* a packed flow */
-	CTS_REC_GONE = 0x02,           /* its key */
-	CTS_REC_REPAIRED = 0x03,       /* u64 from, u64 to */
-	CTS_REC_DIGEST = 0x04,         /* u64 count, u64 sum */
-	CTS_REC_SUMS = 0x81,           /* u16 first, then of each bucket u32 count, u64 sum */
-	CTS_REC_END = 0x82,            /* u64 begin, bitmap of buckets */
+	CTS_REC_UPSERT = 0x01,         /* a packed flow */
+	CTS_REC_DELETE = 0x02,         /* its key */
+	CTS_REC_DROP = 0x03,           /* u16 leaf, u24 key part: no such entry exists */
+	CTS_REC_DIGEST = 0x04,         /* u8 flags, u64 count, u64 total of the sums */
+	CTS_REC_SUMS = 0x81,           /* u8 level, u16 first node, then u48 of each */
+	CTS_REC_PAD = 0x82,            /* nothing: a message of a size that is tried */
 };
-
-struct cts_range {
-	uint64_t from, to;             /* both inclusive */
-};
-
-#define CTS_BITMAP_BYTES (CTS_BUCKETS / 8)
+#define CTS_DIGEST_COMPLETE 0x01u    /* nothing waits to be sent for the first time */
+#define CTS_DIGEST_BUSY 0x02u        /* a transfer or a repair is under way */
 
 static inline bool cts_bitmap_get(const uint8_t *map, unsigned int b)
 {
@@ -64,6 +63,11 @@ static inline bool cts_bitmap_get(const uint8_t *map, unsigned int b)
 static inline void cts_bitmap_set(uint8_t *map, unsigned int b)
 {
 	map[b / 8] |= (uint8_t)(1 << b % 8);
+}
+
+static inline void cts_bitmap_clear(uint8_t *map, unsigned int b)
+{
+	map[b / 8] &= (uint8_t)~(1 << b % 8);
 }
 
 /* -- a buffer that is written to, or read from; overrun is remembered -- */
@@ -82,12 +86,16 @@ struct cts_wire_in {
 
 void cts_put_u8(struct cts_wire_out *o, uint8_t v);
 void cts_put_u16(struct cts_wire_out *o, uint16_t v);
+void cts_put_u24(struct cts_wire_out *o, uint32_t v);
 void cts_put_u32(struct cts_wire_out *o, uint32_t v);
+void cts_put_u48(struct cts_wire_out *o, uint64_t v);
 void cts_put_u64(struct cts_wire_out *o, uint64_t v);
 void cts_put_bytes(struct cts_wire_out *o, const void *data, size_t len);
 uint8_t cts_get_u8(struct cts_wire_in *in);
 uint16_t cts_get_u16(struct cts_wire_in *in);
+uint32_t cts_get_u24(struct cts_wire_in *in);
 uint32_t cts_get_u32(struct cts_wire_in *in);
+uint64_t cts_get_u48(struct cts_wire_in *in);
 uint64_t cts_get_u64(struct cts_wire_in *in);
 const uint8_t *cts_get_bytes(struct cts_wire_in *in, size_t len);   /* NULL: too short */
 

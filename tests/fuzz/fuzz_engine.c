@@ -24,8 +24,8 @@ size_t fuzz_seed(struct rng *r, uint8_t buf[FUZZ_INPUT_MAX])
 /* The same body, as if its sender had meant it. */
 static void give_sealed(const uint8_t *data, size_t size)
 {
-	const struct node *b = pair_peer_b(&f);
-	struct cts_wire_header h = { .type = data[3], .cluster = f.a.engine->cluster,
+	const struct peer *b = pair_peer_b(&f);
+	struct cts_wire_header h = { .type = data[3], .cluster = f.a.engine->base.cluster,
 				     .node = cts_node_id("b"), .epoch = b ? b->epoch : 1 };
 	struct cts_wire_out out;
 	uint8_t *buf = malloc(size);
@@ -35,7 +35,7 @@ static void give_sealed(const uint8_t *data, size_t size)
 	for (i = 24; i < 32; i++)
 		h.number = h.number << 8 | data[i];
 	if (b && h.type == CTS_MSG_DATA && h.number % 4)  /* else all are late */
-		h.number = b->high + 1 + (h.number % 4 == 3 ? data[30] : 0);
+		h.number = b->recv.high + 1 + (h.number % 4 == 3 ? data[30] : 0);
 	cts_wire_begin(&out, buf, size);
 	cts_put_bytes(&out, data + CTS_WIRE_HEADER, size - CTS_WIRE_HEADER);
 	pair_give(&f, buf, cts_wire_finish(&out, &h));

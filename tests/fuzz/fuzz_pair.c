@@ -38,7 +38,7 @@ static void fuzz_random(void *ctx, void *buf, size_t len)
 	}
 }
 
-static void fuzz_heard(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
+static void fuzz_received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 {
 	(void)ctx;
 	(void)link;
@@ -65,18 +65,18 @@ static void put_flows(const struct pair *p, struct pair_end *end, uint64_t seed)
 
 static void gone_flow(const struct pair *p, struct pair_end *end)
 {
-	cts_engine_gone(end->engine, cts_cache_next(end->engine->own.cache, 0), p->now);
+	cts_engine_gone(end->engine, cts_cache_next(cts_engine_internal(end->engine), 0), p->now);
 }
 
 static void start(const struct pair *p, struct pair_end *end, const char *name, uint64_t seed)
 {
 	static const struct cts_engine_ops ops = {
 		.send = fuzz_send, .max_message = fuzz_max_message, .random = fuzz_random,
-		.heard = fuzz_heard,
+		.received = fuzz_received,
 	};
 	const struct cts_engine_conf conf = {
 		.cluster = "fuzz", .node_name = name, .table_id = seed, .cache_limit = PAIR_LIMIT,
-		.dead_after_ms = 2000, .purge_timeout_s = 5,
+		.dead_after_ms = 2000, .purge_timeout_s = 5, .startup_resync = true,
 	};
 
 	end->rng = seed;
@@ -150,9 +150,9 @@ static void fresh(struct pair *p)
 	start(p, &p->a, "a", 11);
 	start(p, &p->b, "b", 22);
 	meet(p);
-	fuzz_check(pair_peer_b(p) && pair_peer_b(p)->state == CTS_PEER_SYNCED);
-	/* HELLO to NEED; STATE, GONE, REPAIRED, DIGEST, SUMS, END. */
-	fuzz_check((p->kinds & 0x7e007e) == 0x7e007e);
+	fuzz_check(pair_peer_b(p) && pair_peer_b(p)->shown == CTS_PEER_SYNCED);
+	/* HELLO to PULL; UPSERT, DELETE, DIGEST, SUMS. */
+	fuzz_check((p->kinds & 0x3600fe) == 0x3600fe);
 }
 
 void pair_ready(struct pair *p)
@@ -168,32 +168,29 @@ void pair_give(struct pair *p, uint8_t *data, size_t len)
 	cts_engine_receive(p->a.engine, 0, 1, &msg, 1, p->now);
 }
 
-const struct node *pair_peer_b(const struct pair *p)
+const struct peer *pair_peer_b(const struct pair *p)
 {
-	unsigned int i;
+	return peers_find(&p->a.engine->peers, cts_node_id("b"));
+}
 
-	for (i = 0; i < p->a.engine->n_nodes; i++)
-		if (p->a.engine->nodes[i].id == cts_node_id("b"))
-			return &p->a.engine->nodes[i];
-	return NULL;
+static void check_peer(const struct peer *peer)
+{
+	const struct replica *r = &peer->recv.replica;
+
+	fuzz_check(peer->recv.gaps.n <= GAPS_MAX && peer->recv.reorder.n <= REORDER_MAX);
+	fuzz_check(cts_cache_count(r->cache) <= PAIR_LIMIT);
+	fuzz_check(r->live + r->stale + r->orphans == cts_cache_count(r->cache));
+	fuzz_check(r->live == r->sums.count);
 }
 
 void pair_check(const struct pair *p)
 {
-	const struct cts_engine *e = p->a.engine;
-	unsigned int i;
+	const struct sender *s = &p->a.engine->sender;
+	const struct peer *peer;
 
-	fuzz_check(cts_cache_count(e->own.cache) == PAIR_FLOWS);
-	fuzz_check(!e->own.dead);
-	fuzz_check(e->own.last + 1 - e->own.lowest <= RING_SIZE);
-	fuzz_check(e->n_nodes < CTS_NODES_MAX);
-	for (i = 0; i < e->n_nodes; i++) {
-		const struct node *n = &e->nodes[i];
-
-		fuzz_check(n->n_gaps <= CTS_GAPS_MAX && n->n_ends <= ENDS_MAX);
-		if (n->cache)
-			fuzz_check(cts_cache_count(n->cache) <= PAIR_LIMIT &&
-				   n->n_live + n->n_stale + n->n_orphan ==
-					   cts_cache_count(n->cache));
-	}
+	fuzz_check(cts_cache_count(s->table.cache) == PAIR_FLOWS);
+	fuzz_check(!s->table.tombstones);
+	fuzz_check(window_len(&s->window) <= WINDOW_MESSAGES);
+	peers_for_each(peer, &p->a.engine->peers)
+		check_peer(peer);
 }

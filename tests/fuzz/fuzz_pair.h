@@ -6,7 +6,7 @@
 #ifndef TESTS_FUZZ_PAIR_H
 #define TESTS_FUZZ_PAIR_H
 
-#include "core/sync/engine_int.h"
+#include "core/sync/inspect.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PAIR_FLOWS 50u          /* that a has */
@@ -38,7 +38,7 @@ struct pair {
 void pair_ready(struct pair *p);
 void pair_give(struct pair *p, uint8_t *data, size_t len);
 /* What a knows of b; NULL: nothing. */
-const struct node *pair_peer_b(const struct pair *p);
+const struct peer *pair_peer_b(const struct pair *p);
 /* What a owns is as it was, and what it holds is within its limits. */
 void pair_check(const struct pair *p);
 

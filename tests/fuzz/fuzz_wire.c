@@ -80,7 +80,7 @@ static enum cts_wire_error plain_open(const uint8_t *msg, size_t len)
 		return CTS_WIRE_BAD_LENGTH;
 	if (number_at(msg + 32, 4) != plain_crc(msg, len))
 		return CTS_WIRE_BAD_CRC;
-	return msg[3] >= 1 && msg[3] <= 7 && !msg[4] ? CTS_WIRE_OK : CTS_WIRE_BAD_TYPE;
+	return msg[3] >= 1 && msg[3] <= 8 && !(msg[4] & ~(msg[3] == CTS_MSG_DATA ? 2 : 0)) ? CTS_WIRE_OK : CTS_WIRE_BAD_TYPE;
 }
 
 /* Records by hand: as many, of the same types, up to the same place. */
@@ -144,11 +144,11 @@ static void check_counted(const struct cts_engine_stats *was, const uint8_t *msg
 	fuzz_check(is.bad_length == bad[CTS_WIRE_BAD_LENGTH] &&
 		   is.bad_magic == bad[CTS_WIRE_BAD_MAGIC] && is.bad_crc == bad[CTS_WIRE_BAD_CRC] &&
 		   is.bad_type == bad[CTS_WIRE_BAD_TYPE]);
-	/* A HELLO tells of versions too. */
+	/* A HELLO names versions too. */
 	fuzz_check(is.bad_version - bad[CTS_WIRE_BAD_VERSION] <=
 		   (error == CTS_WIRE_OK && msg[3] == CTS_MSG_HELLO));
-	foreign = !error && number_at(msg + 8, 4) != e->cluster;
-	own = !error && !foreign && (number_at(msg + 12, 4) == e->id || !number_at(msg + 12, 4));
+	foreign = !error && number_at(msg + 8, 4) != e->base.cluster;
+	own = !error && !foreign && number_at(msg + 12, 4) == e->base.id;
 	fuzz_check(is.wrong_cluster == was->wrong_cluster + foreign);
 	fuzz_check(is.own_id == was->own_id + own);
 	if (error || foreign || own)
@@ -160,27 +160,26 @@ static void check_counted(const struct cts_engine_stats *was, const uint8_t *msg
  * b in another epoch. */
 static void check_believed(uint64_t epoch)
 {
-	const struct cts_engine *e = f.a.engine;
-	unsigned int i;
+	const struct peer *p;
+	unsigned int n = 0;
 
-	for (i = 0; i < e->n_nodes; i++) {
-		const struct node *n = &e->nodes[i];
-
-		fuzz_check(n->epoch == (n->id == cts_node_id("b") ? epoch : 0));
-		fuzz_check(n->epoch || (!n->cache && n->state == CTS_PEER_DOWN));
+	peers_for_each(p, &f.a.engine->peers) {
+		fuzz_check(p->id == cts_node_id("b") && p->epoch == epoch);
+		n++;
 	}
+	fuzz_check(n == 1);
 }
 
 /* What a has of b can be read by all who read it later. */
-static void check_entries(const struct node *b)
+static void check_entries(const struct peer *b)
 {
 	struct cts_flow_store s;
 	const uint8_t *packed;
 	uint32_t ref = 0;
 	size_t len;
 
-	while ((ref = cts_cache_next(b->cache, ref))) {
-		packed = cts_cache_data(b->cache, ref, &len);
+	while ((ref = cts_cache_next(b->recv.replica.cache, ref))) {
+		packed = cts_cache_data(b->recv.replica.cache, ref, &len);
 		fuzz_check(cts_flow_unpack(packed, len, &s, NULL) == 0);
 	}
 }
@@ -193,17 +192,17 @@ static void put_number(uint8_t *p, unsigned int n, uint64_t v)
 	}
 }
 
-static void put_right(const struct node *b, uint8_t what, uint8_t *msg, size_t len)
+static void put_right(const struct peer *b, uint8_t what, uint8_t *msg, size_t len)
 {
 	if (len < CTS_WIRE_HEADER)
 		return;
 	if (what & AS_B) {
-		put_number(msg + 8, 4, f.a.engine->cluster);
+		put_number(msg + 8, 4, f.a.engine->base.cluster);
 		put_number(msg + 12, 4, b->id);
 		put_number(msg + 16, 8, b->epoch);
 	}
 	if (what & NEAR)
-		put_number(msg + 24, 8, b->high + msg[31] % 8);
+		put_number(msg + 24, 8, b->recv.high + msg[31] % 8);
 	if (what & SEAL) {
 		put_number(msg + 6, 2, len);
 		put_number(msg + 32, 4, plain_crc(msg, len));
@@ -213,7 +212,7 @@ static void put_right(const struct node *b, uint8_t what, uint8_t *msg, size_t l
 static void one_message(uint8_t what, const uint8_t *data, size_t len)
 {
 	static const uint16_t pass_ms[16] = { 0, 0, 0, 0, 1, 1, 1, 2, 10, 11, 20, 50, 100, 200, 500, 2500 };
-	const struct node *b = pair_peer_b(&f);
+	const struct peer *b = pair_peer_b(&f);
 	uint8_t *msg = malloc(len ? len : 1);
 	struct cts_engine_stats was;
 	enum cts_wire_error error;
@@ -252,7 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += len;
 		size -= len;
 	}
-	if (f.inputs % 64 == 0 && pair_peer_b(&f)->cache)
+	if (f.inputs % 64 == 0 && pair_peer_b(&f))
 		check_entries(pair_peer_b(&f));
 	return 0;
 }

@@ -77,7 +77,7 @@ static void some_bytes(void *ctx, void *buf, size_t len)
 	memset(buf, 0x5a, len);
 }
 
-static void heard(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
+static void received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 {
 }
 
@@ -295,7 +295,7 @@ static void play(struct model *m)
 static void when_events_stop_the_cache_is_the_table(void **state)
 {
 	static const struct cts_engine_ops ops = { .send = no_send, .max_message = message_size,
-						   .random = some_bytes, .heard = heard };
+						   .random = some_bytes, .received = received };
 	static const struct cts_engine_conf conf = { .cluster = "c", .node_name = "n",
 						     .table_id = 1, .cache_limit = 1000 };
 	static const struct cts_mirror_ops mirror_ops = { .get = ask };
