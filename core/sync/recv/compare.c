@@ -386,7 +386,8 @@ bool compare_ask(struct compare *c, const struct replica *r, struct pull *p,
 {
 	bool any = false;
 
-	if (now < c->due_ns)
+	/* A repair that was asked for is awaited: the next digest judges it. */
+	if (now < c->due_ns || (c->state == COMPARE_REPAIR && !c->all))
 		return false;
 	switch (c->state) {
 	case COMPARE_LEVEL1:
@@ -399,7 +400,7 @@ bool compare_ask(struct compare *c, const struct replica *r, struct pull *p,
 		any = ask_lists(c, p, o);
 		break;
 	case COMPARE_REPAIR:
-		any = c->all && ask_all(c, r, p, o);
+		any = ask_all(c, r, p, o);
 		break;
 	default:
 		return false;
