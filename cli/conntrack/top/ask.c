@@ -15,7 +15,7 @@
 
 #define WORDS_MAX 64
 
-static const struct place typed = { NULL, 0 };
+static const struct place typed = { .file = NULL };
 
 /* Words between blanks. Returns their number, that of the program included. */
 static int split(char *text, char *argv[WORDS_MAX + 1])
