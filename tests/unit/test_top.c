@@ -158,7 +158,7 @@ static void intervals_have_bounds_and_orders_go_round(void **state)
 
 static void mistakes_are_told_and_change_nothing(void **state)
 {
-	const struct place at = { NULL, 0 };
+	const struct place at = { .file = NULL };
 	char *argv[] = { "conntrack", "--top", NULL };
 	struct parser *p = parser_create();
 	struct cmdline cl;

@@ -117,7 +117,7 @@ static int top_main(struct cmdline *cl, struct parser *parser)
 
 int main(int argc, char *argv[])
 {
-	const struct place at = { NULL, 0 };
+	const struct place at = { .file = NULL };
 	struct parser *p = parser_create();
 	struct cmdline cl;
 	int status;
