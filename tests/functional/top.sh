@@ -19,6 +19,9 @@ lacks() { await 10 shows_not "$1" || fail "the screen still shows: $1"; }
 press() { mux send-keys -t top "$@"; }
 enter() { mux send-keys -t top -l -- "$1" && press Enter; }   # TEXT
 
+# Without a session the server would end, at a moment of its own.
+mux new-session -d -s keep "read -r _" || fail "tmux does not start"
+
 # open WIDTHxHEIGHT OPTIONS...: --top with TERM and all that in a terminal of this size
 open()
 {
