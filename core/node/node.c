@@ -21,6 +21,7 @@ struct cts_node {
 	struct cts_node_own_flows own_flows;
 	struct cts_node_reader *reader;    /* owned, as all that follows */
 	/* NULL without a sync group */
+	bool table_read;                   /* the first reading of the table is over */
 	struct cts_links *links;
 	struct cts_engine *engine;
 	struct cts_mirror *mirror;
@@ -200,8 +201,10 @@ static void table_ready(void *ctx)
 {
 	struct cts_node *n = ctx;
 
-	cts_info("sync: the kernel's table is read: %zu flows",
-		 cts_cache_count(cts_engine_internal(n->engine)));
+	if (!n->table_read)
+		cts_info("sync: the kernel's table is read: %zu flows",
+			 cts_cache_count(cts_engine_internal(n->engine)));
+	n->table_read = true;
 	cts_engine_table_ready(n->engine, cts_node_now_ns(n));
 }
 

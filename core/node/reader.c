@@ -163,10 +163,8 @@ static void dump_done(struct cts_node_reader *r)
 	uint64_t ms = (uint64_t)interval * 1000u;
 	uint64_t stretched = r->dump_cpu_ns * RECONCILE_SHARE / 1000000u;
 
-	if (!r->is_ready) {
-		r->is_ready = true;
-		r->ready(r->ready_ctx);
-	}
+	r->is_ready = true;
+	r->ready(r->ready_ctx);
 	if (interval && !r->due_ns)
 		plan(r, ms > stretched || r->conf.poll_s ? ms : stretched);
 }

@@ -114,52 +114,13 @@ uint32_t cts_engine_own_version(struct cts_engine *e, const uint8_t *key, size_t
 	return ref ? table_version(&e->sender.table, ref) : 0;
 }
 
-/* Is this replica to be preferred to that of best? */
-static bool is_newer(const struct peer *p, uint32_t version, const struct peer *best,
-		     uint32_t best_version)
-{
-	if (!best || version != best_version)
-		return !best || version > best_version;
-	if (peer_present(p) != peer_present(best))
-		return peer_present(p);
-	return p->id < best->id;
-}
-
-static const struct peer *newest(struct cts_engine *e, uint32_t hash, const uint8_t *key,
-				 size_t key_len, uint32_t *ref, uint32_t *version)
-{
-	const struct peer *best = NULL, *p;
-
-	*ref = *version = 0;
-	peers_for_each(p, &e->peers) {
-		struct cts_cache *cache = p->recv.replica.cache;
-		const uint8_t *packed;
-		uint32_t at, v;
-		size_t len;
-
-		if (!cts_cache_count(cache))
-			continue;
-		at = cts_cache_find_hashed(cache, hash, key, key_len);
-		if (!at)
-			continue;
-		packed = cts_cache_data(cache, at, &len);
-		v = cts_packed_version(packed, len);
-		if (!is_newer(p, v, best, *version))
-			continue;
-		best = p;
-		*ref = at;
-		*version = v;
-	}
-	return best;
-}
-
 /* A new entry may follow one that another node had: its version goes on from there. */
 static uint32_t version_elsewhere(struct cts_engine *e, uint32_t hash, const uint8_t *packed,
 				  size_t len)
 {
 	uint32_t ref, version;
 
-	newest(e, hash, packed, cts_packed_key_len(packed, len), &ref, &version);
+	peers_newest(&e->peers, hash, packed, cts_packed_key_len(packed, len), &ref, &version);
 	return version;
 }
 
@@ -387,7 +348,7 @@ uint32_t cts_engine_newest_replica(struct cts_engine *e, const uint8_t *key, siz
 				   uint32_t *ref, uint32_t *version)
 {
 	uint32_t hash = cts_cache_hash(e->sender.table.cache, key, key_len), at, v;
-	const struct peer *p = newest(e, hash, key, key_len, &at, &v);
+	const struct peer *p = peers_newest(&e->peers, hash, key, key_len, &at, &v);
 
 	if (ref)
 		*ref = at;

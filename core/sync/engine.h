@@ -49,7 +49,8 @@ bool cts_engine_live(struct cts_engine *e, uint32_t ref);
 void cts_engine_gone(struct cts_engine *e, uint32_t ref, uint64_t now_ns);
 /* The version of the own live entry, 0: there is none. */
 uint32_t cts_engine_own_version(struct cts_engine *e, const uint8_t *key, size_t key_len);
-/* The kernel's table was read: digests may be sent and answered. */
+/* The kernel's whole table was read, for the first time or once more: digests may be sent
+ * and answered, and what found no room since the reading before is what is missing. */
 void cts_engine_table_ready(struct cts_engine *e, uint64_t now_ns);
 /* The limit of entries follows the kernel's. What is above a lower one stays. */
 void cts_engine_set_limit(struct cts_engine *e, size_t limit);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/pack.h"
 #include "core/sync/peer.h"
 
 /* From each state, by event; PEER_FREE: the event changes nothing. */
@@ -194,4 +195,75 @@ void peers_fini(struct peers *ps)
 	for (unsigned int i = 0; i < PEERS_MAX; i++)
 		if (ps->list[i])
 			peer_free(ps->list[i]);
+}
+
+/* -- the newest of several replicas -- */
+
+bool peer_is_newer(const struct peer *p, uint32_t version, const struct peer *best,
+		   uint32_t best_version)
+{
+	if (!best || version != best_version)
+		return !best || version > best_version;
+	if (peer_present(p) != peer_present(best))
+		return peer_present(p);
+	return p->id < best->id;
+}
+
+static uint32_t version_at(const struct cts_cache *cache, uint32_t ref)
+{
+	size_t len;
+	const uint8_t *packed = cts_cache_data(cache, ref, &len);
+
+	return packed ? cts_packed_version(packed, len) : 0;
+}
+
+const struct peer *peers_newest(const struct peers *ps, uint32_t hash, const uint8_t *key,
+				size_t key_len, uint32_t *ref, uint32_t *version)
+{
+	const struct peer *best = NULL, *p;
+
+	*ref = *version = 0;
+	peers_for_each(p, ps) {
+		const struct cts_cache *cache = p->recv.replica.cache;
+		uint32_t at, v;
+
+		if (!cts_cache_count(cache))
+			continue;
+		at = cts_cache_find_hashed(cache, hash, key, key_len);
+		v = at ? version_at(cache, at) : 0;
+		if (!at || !peer_is_newer(p, v, best, *version))
+			continue;
+		best = p;
+		*ref = at;
+		*version = v;
+	}
+	return best;
+}
+
+static bool is_superseded(const struct peers *ps, const struct peer *p, uint32_t at)
+{
+	const struct cts_cache *cache = p->recv.replica.cache;
+	const struct table *t = &ps->sender->table;
+	size_t len;
+	const uint8_t *packed = cts_cache_data(cache, at, &len);
+	size_t key_len = cts_packed_key_len(packed, len);
+	uint32_t hash = cts_cache_hash(cache, packed, key_len), ref, version;
+	uint32_t own = cts_cache_find_hashed(t->cache, hash, packed, key_len);
+
+	if (table_is_live(t, own) && table_version(t, own) > version_at(cache, at))
+		return true;
+	return peers_newest(ps, hash, packed, key_len, &ref, &version) != p;
+}
+
+void peer_drop_superseded(struct peers *ps, struct peer *p)
+{
+	struct replica *r = &p->recv.replica;
+
+	for (unsigned int i = 0; i < STEP_ENTRIES; i++) {
+		p->superseded_cursor = cts_cache_next(r->cache, p->superseded_cursor);
+		if (!p->superseded_cursor)
+			return;
+		if (is_superseded(ps, p, p->superseded_cursor))
+			replica_remove(r, ps->base, p->superseded_cursor);
+	}
 }

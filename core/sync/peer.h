@@ -68,6 +68,8 @@ struct peer {
 	/* its stream */
 	struct receiver recv;
 
+	uint32_t superseded_cursor;
+
 	/* another epoch under this name: accepted when the present one is silent */
 	uint64_t candidate, candidate_ns, challenge_ns;
 	uint64_t reported_ns;        /* when a difference was reported last */
@@ -91,6 +93,17 @@ struct peer *peers_add(struct peers *ps, uint32_t id);
 #define peers_for_each(p, ps) \
 	for (unsigned int i_ = 0; i_ < PEERS_MAX; i_++) \
 		if (((p) = (ps)->list[i_]))
+
+/* Is a replica of p to be preferred to one of best? best NULL: yes. */
+bool peer_is_newer(const struct peer *p, uint32_t version, const struct peer *best,
+		   uint32_t best_version);
+/* The newest replica of a key: of the highest version; of equals that of a node that is
+ * there, then of the lowest id. hash: the caches'. NULL: there is none. */
+const struct peer *peers_newest(const struct peers *ps, uint32_t hash, const uint8_t *key,
+				size_t key_len, uint32_t *ref, uint32_t *version);
+/* A step through the replica of a node that is gone: what this node or another one has
+ * in a newer version by now (adopted, or of a later flow) is kept no longer. */
+void peer_drop_superseded(struct peers *ps, struct peer *p);
 
 /* The one place where a state changes. why: for the log. */
 void peer_event(struct peers *ps, struct peer *p, enum peer_event event, const char *why);

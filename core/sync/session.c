@@ -680,6 +680,8 @@ static void check_peer(struct session *s, struct peer *p)
 	gone = peer_present(p) ? 0 : p->gone_ns > p->last_received_ns ? p->gone_ns
 								      : p->last_received_ns;
 	replica_expire(&p->recv.replica, b, gone);
+	if (gone)
+		peer_drop_superseded(s->peers, p);
 	health_show(s->base, s->sender, s->peers, p, s->lacking);
 }
 

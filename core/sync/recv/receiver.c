@@ -32,6 +32,7 @@ static void digest_read(struct receiver *r, struct base *b, uint64_t seq, struct
 		b->st.digests_equal++;
 		r->equal_at = seq;
 		r->differs = r->lossy = false;
+		r->replica.refused = 0;
 		r->complete |= flags & CTS_DIGEST_COMPLETE;
 		if (flags & CTS_DIGEST_COMPLETE && r->replica.stale) {
 			r->replica.stale_ends = true;

@@ -398,6 +398,6 @@ void sender_renew(struct sender *s, bool forget)
 
 void sender_ready(struct sender *s)
 {
-	s->table.ready = true;
+	table_read(&s->table);
 	s->digest_ns = s->base->now;
 }

@@ -181,6 +181,13 @@ uint32_t table_version(const struct table *t, uint32_t ref)
 	return packed ? cts_packed_version(packed, len) : 0;
 }
 
+static void refuse(struct table *t, struct base *b)
+{
+	b->st.refused_full++;
+	t->missing++;
+	t->missing_now++;
+}
+
 static uint32_t set_new(struct table *t, struct base *b, uint32_t hash, const uint8_t *packed,
 			size_t len)
 {
@@ -189,8 +196,7 @@ static uint32_t set_new(struct table *t, struct base *b, uint32_t hash, const ui
 	if (table_live(t) < t->limit)
 		ref = cts_cache_insert_hashed(t->cache, hash, packed, len, age_of(b));
 	if (!ref) {
-		b->st.refused_full++;
-		t->missing++;
+		refuse(t, b);
 		return 0;
 	}
 	t->unsent++;
@@ -237,8 +243,7 @@ uint32_t table_set(struct table *t, struct base *b, uint32_t ref, uint32_t hash,
 		return ref;
 	if (e->flags & F_TOMBSTONE) {
 		if (table_live(t) >= t->limit) {
-			b->st.refused_full++;
-			t->missing++;
+			refuse(t, b);
 			return 0;
 		}
 		revive(t, b, e);  /* the same entry, alive again */
@@ -247,8 +252,7 @@ uint32_t table_set(struct table *t, struct base *b, uint32_t ref, uint32_t hash,
 	if (replicate)
 		version = (version > above ? version : above) + 1;
 	if (cts_cache_replace(t->cache, ref, buf, versioned(buf, packed, len, version)) < 0) {
-		b->st.refused_full++;
-		t->missing++;
+		refuse(t, b);
 		return ref;
 	}
 	if (replicate)
@@ -366,6 +370,13 @@ void table_set_limit(struct table *t, size_t limit)
 	cts_cache_set_limit(t->cache, limit + t->tombstones_max + 1);
 }
 
+void table_read(struct table *t)
+{
+	t->ready = true;
+	t->missing = t->missing_now;
+	t->missing_now = 0;
+}
+
 int table_init(struct table *t, const struct base *b)
 {
 	t->cache = cts_cache_create(b->conf.cache_limit, b->hash_key);
@@ -408,7 +419,7 @@ void table_renew(struct table *t, const struct base *b, bool forget)
 {
 	t->dirty = t->held_back = (struct queue){ 0 };
 	t->retransmit.first = t->retransmit.len = t->retransmit.waiting = 0;
-	t->tombstones = t->unsent = t->missing = 0;
+	t->tombstones = t->unsent = t->missing = t->missing_now = 0;
 	sums_reset(&t->sums, b->epoch);
 	if (forget)
 		cts_cache_clear(t->cache);

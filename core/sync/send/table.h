@@ -42,7 +42,8 @@ struct table {
 	size_t limit;                /* live entries */
 	uint64_t tombstones, tombstones_max;
 	uint64_t unsent;             /* live entries that were in no message yet */
-	uint64_t missing;            /* entries that found no room since the table was read */
+	uint64_t missing;            /* entries that found no room when the table was read, or since */
+	uint64_t missing_now;        /* ... since the last reading ended: what the next one begins with */
 	uint64_t drained_ns;         /* when the dirty queue was last empty */
 	uint32_t min_age;            /* in 1/CTS_AGE_HZ s */
 	bool ready;                  /* the kernel's table was read */
@@ -53,6 +54,9 @@ void table_fini(struct table *t);
 /* Another epoch: nothing was sent yet. forget: nor is anything known. */
 void table_renew(struct table *t, const struct base *b, bool forget);
 void table_set_limit(struct table *t, size_t limit);
+/* A reading of the kernel's whole table ended: what found no room since the one before
+ * is what is missing now. */
+void table_read(struct table *t);
 
 static inline uint64_t table_live(const struct table *t)
 {
