@@ -80,7 +80,7 @@ unwatch()
 
 watch "$tmp/events" -o json
 ct -R - 2>"$tmp/load.log" <<'LINES' || fail "flows could not be made"
--I -t 100 -u SEEN_REPLY,ASSURED -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 2 --state ESTABLISHED -m 7 --label-add 5
+-I -t 100 -u SEEN_REPLY,ASSURED -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 2 --state ESTABLISHED -m 7
 -I -t 100 -s 10.0.0.1 -d 10.0.0.2 -p udp --sport 1 --dport 2 -w 5
 -I -t 100 -s 10.0.0.1 -d 10.0.0.2 -p udp --sport 1 --dport 2 --orig-zone 6
 -I -t 100 -s 10.0.0.1 -d 10.0.0.2 -p icmp --icmp-type 8 --icmp-code 0 --icmp-id 9
