@@ -136,6 +136,9 @@ sed -i 's| tests/unit/one | |' "$tmp/tree/build/Makefile"
 expect 1 '1 passed, 0 failed, 0 skipped, 1 not run' quickstart check
 grep -q '^not run: .*/tests/unit/one$' "$tmp/out" || fail "the test is not named"
 
+echo "# tests that are named are the only ones that count"
+expect 0 '1 passed, 0 failed, 0 skipped' quickstart check tests/script.sh
+
 echo "# a build configured by hand keeps its options"
 start_anew
 mkdir -p "$tmp/tree/build"
