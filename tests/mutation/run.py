@@ -174,6 +174,18 @@ def summarize(results, least):
     return status
 
 
+def dry_run(mutants):
+    stale = 0
+    for m in mutants:
+        try:
+            m.apply((TOP / m.path).read_text(encoding='utf-8'))
+        except (lists.Error, OSError) as e:
+            print(f'stale: {e}')
+            stale += 1
+    print(f'{len(mutants) - stale} of {len(mutants)} mutants fit the sources')
+    return 1 if stale else 0
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument('lists', nargs='*', help='names of lists (default: all of them)')
@@ -190,10 +202,7 @@ def main():
     if not mutants:
         raise lists.Error('no mutants')
     if args.dry_run:
-        for m in mutants:
-            m.apply((TOP / m.path).read_text(encoding='utf-8'))
-        print(f'{len(mutants)} mutants fit')
-        return 0
+        return dry_run(mutants)
     compiler = ['CC=ccache gcc'] if shutil.which('ccache') else []
     places = [Workplace(pathlib.Path(args.dir).resolve() / str(i),
                         ['--enable-sanitizers', 'CFLAGS=-O1 -g', *compiler])

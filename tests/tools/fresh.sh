@@ -19,7 +19,7 @@ if [ -z "${FRESH_INSIDE:-}" ]; then
 fi
 cleanup()
 {
-	umount -R "$root/proc" "$root/sys" "$root/dev" 2>/dev/null || true
+	umount -R -l "$root" 2>/dev/null || true
 	rm -rf --one-file-system "$tmp"
 }
 trap cleanup EXIT
@@ -35,6 +35,8 @@ make_root()
 			"$mirror" >"$tmp/debootstrap.log" ||
 			{ tail "$tmp/debootstrap.log"; exit 1; }
 	fi
+	# ip netns wants a root that is a mount
+	mount --bind "$root" "$root"
 	cp /etc/resolv.conf "$root/etc/"
 	cat /etc/apt/apt.conf.d/*proxy* >"$root/etc/apt/apt.conf.d/99proxy" 2>/dev/null || true
 	mount -t proc proc "$root/proc"

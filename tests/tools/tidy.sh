@@ -3,17 +3,19 @@
 # tidy.sh SRCDIR [FILE...]: clang-tidy with the tree's .clang-tidy, and cppcheck, over
 # our sources (not the tests), in a build folder that has compile_commands.json. Prints
 # findings; fails when there is one. TIDY=cppcheck leaves out clang-tidy, which takes
-# minutes.
+# minutes, and questions of style.
 set -u
 src=$(cd "$1" && pwd)
 shift
 status=0
 jobs=${TIDY_JOBS:-$(nproc)}
+kinds=warning,portability,performance
+[ "${TIDY:-}" = cppcheck ] || kinds=$kinds,style
 
 # No inline suppressions but for what the list says, each with its reason.
 run_cppcheck()
 {
-	cppcheck --project=compile_commands.json --enable=warning,style,portability,performance \
+	cppcheck --project=compile_commands.json --enable=$kinds \
 		--std=c11 --quiet --error-exitcode=1 -j"$jobs" -i"$src/tests" -i"$src/bench" \
 		--suppressions-list="$src/tests/tools/cppcheck.suppress" \
 		--template='{file}:{line}: {id}: {message}' "$@" || status=1
