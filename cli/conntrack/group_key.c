@@ -8,6 +8,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include <ctsync/text.h>
+
 #include "cli/conntrack/group_key.h"
 #include "cli/conntrack/groups.h"
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <ctsync/text.h>
+
 #include "cli/conntrack/conntrack.h"
 #include "cli/conntrack/scan.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <ctsync/nfct.h>
+#include <ctsync/text.h>
 
 #include "core/kernel/dump.h"
 

@@ -106,14 +106,16 @@ static const char *link_word(const char *plugin)
 	return strcmp(plugin, "udp") == 0 ? "UDP" : strcmp(plugin, "tcp") == 0 ? "TCP" : plugin;
 }
 
-static void print_counters(struct cts_request *r, const struct cts_transport_status *s)
+static void print_counters(struct cts_request *r, const struct cts_link_info *l)
 {
+	const struct cts_transport_status *s = &l->status;
+
 	cts_request_printf(r,
 			   "%20llu Bytes sent %20llu Bytes recv\n"
 			   "%20llu Pckts sent %20llu Pckts recv\n"
 			   "%20llu Error send %20llu Error recv\n\n",
-			   (ull)s->sent_bytes, (ull)s->recv_bytes, (ull)s->sent_messages,
-			   (ull)s->recv_messages, (ull)s->sent_errors,
+			   (ull)l->sent_bytes, (ull)l->recv_bytes, (ull)l->sent_messages,
+			   (ull)l->recv_messages, (ull)s->sent_errors,
 			   (ull)(s->recv_errors + s->refused));
 }
 
@@ -127,7 +129,7 @@ static void print_active_link(struct daemon *d, struct cts_request *r)
 			continue;
 		cts_request_printf(r, "%s traffic (active device=%s):\n", link_word(l.plugin),
 				   l.status.device);
-		print_counters(r, &l.status);
+		print_counters(r, &l);
 	}
 }
 
@@ -141,7 +143,7 @@ static void print_links(struct daemon *d, struct cts_request *r)
 				   link_word(l.plugin), l.status.device,
 				   l.status.up ? "RUNNING" : l.status.carrier ? "DOWN" : "NO-CARRIER",
 				   l.active ? "ACTIVE" : "BACKUP");
-		print_counters(r, &l.status);
+		print_counters(r, &l);
 	}
 }
 

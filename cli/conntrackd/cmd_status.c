@@ -97,11 +97,11 @@ static json_t *link_json(const struct cts_link_info *l)
 	return json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "plugin", l->plugin, "device", s->device, "up", s->up,
 			 "carrier", s->carrier, "active", l->active, "heard", l->heard,
-			 "sent_bytes", (json_int_t)s->sent_bytes,
-			 "sent_messages", (json_int_t)s->sent_messages,
+			 "sent_bytes", (json_int_t)l->sent_bytes,
+			 "sent_messages", (json_int_t)l->sent_messages,
 			 "sent_errors", (json_int_t)s->sent_errors,
-			 "recv_bytes", (json_int_t)s->recv_bytes,
-			 "recv_messages", (json_int_t)s->recv_messages,
+			 "recv_bytes", (json_int_t)l->recv_bytes,
+			 "recv_messages", (json_int_t)l->recv_messages,
 			 "recv_dropped", (json_int_t)s->recv_dropped,
 			 "refused", (json_int_t)s->refused);
 }

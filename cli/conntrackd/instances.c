@@ -13,7 +13,7 @@
 /* -- this node's own addresses -- */
 
 /* Filters look at entries: those that they let pass before may be refused now. */
-static void local_changed(void *ctx, const struct cts_tuple *list, size_t n)
+static void local_changed(void *ctx, const struct cts_address *list, size_t n)
 {
 	struct daemon *d = ctx;
 

@@ -21,20 +21,20 @@ struct local_addrs {
 	struct mnl_socket *nl;    /* owned */
 	struct cts_watch *watch;  /* owned */
 	struct cts_timer *timer;  /* owned */
-	void (*changed)(void *ctx, const struct cts_tuple *list, size_t n);
+	void (*changed)(void *ctx, const struct cts_address *list, size_t n);
 	void *ctx;
 };
 
-static bool take_address(const struct ifaddrs *i, struct cts_tuple *t)
+static bool take_address(const struct ifaddrs *i, struct cts_address *a)
 {
 	if (!i->ifa_addr)
 		return false;
-	memset(t, 0, sizeof(*t));
-	t->family = (uint8_t)i->ifa_addr->sa_family;
-	if (t->family == AF_INET)
-		t->src.v4 = ((const struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr;
-	else if (t->family == AF_INET6)
-		memcpy(t->src.v6, &((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, 16);
+	memset(a, 0, sizeof(*a));
+	a->family = i->ifa_addr->sa_family;
+	if (a->family == AF_INET)
+		a->addr.v4 = ((const struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr;
+	else if (a->family == AF_INET6)
+		memcpy(a->addr.v6, &((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, 16);
 	else
 		return false;
 	return true;
@@ -42,7 +42,7 @@ static bool take_address(const struct ifaddrs *i, struct cts_tuple *t)
 
 static void read_addresses(void *ctx)
 {
-	struct cts_tuple *list = calloc(LOCAL_MAX, sizeof(*list));
+	struct cts_address *list = calloc(LOCAL_MAX, sizeof(*list));
 	struct local_addrs *la = ctx;
 	struct ifaddrs *all, *i;
 	size_t n = 0;
@@ -73,7 +73,7 @@ static void address_changed(void *ctx, unsigned int flags)
 }
 
 struct local_addrs *local_addrs_create(struct cts_loop *loop,
-				       void (*changed)(void *ctx, const struct cts_tuple *list,
+				       void (*changed)(void *ctx, const struct cts_address *list,
 						       size_t n),
 				       void *ctx)
 {

@@ -10,7 +10,7 @@
 struct local_addrs;
 /* list[n], each family and src, is lent for the call. First from within create(). */
 struct local_addrs *local_addrs_create(struct cts_loop *loop,
-				       void (*changed)(void *ctx, const struct cts_tuple *list,
+				       void (*changed)(void *ctx, const struct cts_address *list,
 						       size_t n),
 				       void *ctx);   /* NULL, errno */
 void local_addrs_destroy(struct local_addrs *la);    /* takes NULL */

@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 
 #include <ctsync/expect.h>
+#include <ctsync/text.h>
 
 #include "core/flow/text.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <ctsync/labelmap.h>
+#include <ctsync/text.h>
 
 #include "core/flow/field.h"
 #include "core/flow/tuple.h"

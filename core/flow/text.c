@@ -15,6 +15,7 @@
 
 #include <ctsync/labelmap.h>
 #include <ctsync/line.h>
+#include <ctsync/text.h>
 
 #include "core/flow/text.h"
 #include "core/flow/tuple.h"

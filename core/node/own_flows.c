@@ -12,7 +12,7 @@ static bool addr_matches(const union cts_addr *want, const union cts_addr *have)
 	return memcmp(want, &any, sizeof(any)) == 0 || memcmp(want, have, sizeof(any)) == 0;
 }
 
-static bool matches(const struct cts_tuple *p, const struct cts_tuple *t)
+static bool matches(const struct cts_flow_pattern *p, const struct cts_tuple *t)
 {
 	return (!p->proto || p->proto == t->proto) && (!p->dport || p->dport == t->dport) &&
 	       (!p->sport || p->sport == t->sport) && (!p->family || p->family == t->family) &&

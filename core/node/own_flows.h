@@ -4,11 +4,12 @@
 #define CTS_NODE_OWN_FLOWS_H
 
 #include <ctsync/filter.h>
+#include <ctsync/transport.h>
 
 #define CTS_NODE_OWN_FLOWS_MAX 64u
 
 struct cts_node_own_flows {
-	struct cts_tuple pattern[CTS_NODE_OWN_FLOWS_MAX];   /* zero members match anything */
+	struct cts_flow_pattern pattern[CTS_NODE_OWN_FLOWS_MAX];
 	unsigned int n;
 };
 

@@ -33,6 +33,7 @@ struct link {
 	bool held;                        /* it failed and was not good for long enough since */
 	uint64_t hold_ns;                 /* how long that is; 0: it never failed */
 	uint64_t good_since_ns, failed_ns;
+	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 };
 
 /* What is known of a node: where it was heard, and as which peer. */
@@ -253,10 +254,21 @@ static void links_tick(void *ctx)
 
 /* -- what transports call -- */
 
+static uint64_t bytes_of(const struct iovec *msg, unsigned int n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		bytes += msg[i].iov_len;
+	return bytes;
+}
+
 static void host_deliver(void *ctx, uint32_t from, const struct iovec *msg, unsigned int n)
 {
 	struct link *k = ctx;
 
+	k->recv_messages += n;
+	k->recv_bytes += bytes_of(msg, n);
 	k->links->ops->received(k->links->ctx, k->index, from, msg, n);
 }
 
@@ -352,6 +364,7 @@ static int link_send(struct cts_links *l, struct link *k, const struct iovec *ms
 		     uint32_t node)
 {
 	uint32_t to = CTS_PEER_ALL;
+	int taken;
 
 	if (node && k->ops->caps & CTS_CAP_ADDRESSED) {
 		const struct link_node *ln = find_node(l, node);
@@ -359,7 +372,12 @@ static int link_send(struct cts_links *l, struct link *k, const struct iovec *ms
 		if (ln && ln->heard_ns[k->index])
 			to = ln->peer[k->index];
 	}
-	return k->ops->send(k->priv, msg, n, to);
+	taken = k->ops->send(k->priv, msg, n, to);
+	if (taken > 0) {
+		k->sent_messages += (unsigned int)taken;
+		k->sent_bytes += bytes_of(msg, (unsigned int)taken);
+	}
+	return taken;
 }
 
 /* One message on each link that stands by: who hears it knows that the link works. */
@@ -498,17 +516,21 @@ void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info
 	info->plugin = k->block->plugin;
 	info->active = (int)link == l->active;
 	info->heard = link_hears(l, link, cts_loop_now_ns(l->loop));
+	info->sent_messages = k->sent_messages;
+	info->sent_bytes = k->sent_bytes;
+	info->recv_messages = k->recv_messages;
+	info->recv_bytes = k->recv_bytes;
 	link_device(k, &info->status);
 	info->status.up = k->up;
 }
 
-unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_tuple *t, unsigned int max)
+unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p, unsigned int max)
 {
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
 		if (l->link[i].ops->own_flows)
-			n += l->link[i].ops->own_flows(l->link[i].priv, t + n, max - n);
+			n += l->link[i].ops->own_flows(l->link[i].priv, p + n, max - n);
 	return n;
 }
 

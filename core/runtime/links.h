@@ -50,11 +50,14 @@ struct cts_link_info {
 	const char *plugin;                     /* lent */
 	bool active;                            /* carries the traffic */
 	bool heard;                             /* somebody was, lately */
+	/* Messages of the nodes and their bytes, as the transport took and brought them:
+	 * one to all of several peers counts once. */
+	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 	struct cts_transport_status status;
 };
 size_t cts_links_count(const struct cts_links *l);
 void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info *info);
-unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_tuple *t, unsigned int max);
+unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p, unsigned int max);
 /* Do all transports have membership? */
 bool cts_links_membership(const struct cts_links *l);
 uint64_t cts_links_switches(const struct cts_links *l);

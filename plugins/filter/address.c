@@ -174,14 +174,14 @@ static int address_push(void *priv, struct cts_push *push)
 	return 0;
 }
 
-static void address_local(void *priv, const struct cts_tuple *addr, size_t n)
+static void address_local(void *priv, const struct cts_address *addr, size_t n)
 {
 	struct netset_net *net = calloc(n + 1, sizeof(*net));
 	struct address *a = priv;
 	struct netset local;
 
 	for (size_t i = 0; net && i < n; i++) {
-		netset_host(addr[i].family, &addr[i].src, &net[i]);
+		netset_host((int)addr[i].family, &addr[i].addr, &net[i]);
 		net[i].verdict = ACCEPT;   /* whatever: what counts is that it is in */
 	}
 	if (a->local_verdict == NONE || !net || netset_init(&local, net, n) < 0) {

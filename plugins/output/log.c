@@ -14,6 +14,7 @@
 #include <ctsync/labelmap.h>
 #include <ctsync/log.h>
 #include <ctsync/output.h>
+#include <ctsync/text.h>
 
 #include "plugins/output/progname.h"
 #include "plugins/output/save.h"

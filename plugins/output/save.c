@@ -12,6 +12,7 @@
 
 #include <ctsync/labelmap.h>
 #include <ctsync/line.h>
+#include <ctsync/text.h>
 
 #include "plugins/output/save.h"
 

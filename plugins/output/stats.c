@@ -9,6 +9,7 @@
 
 #include <ctsync/log.h>
 #include <ctsync/output.h>
+#include <ctsync/text.h>
 
 #define STATES 16u   /* more than TCP or SCTP have; the last one counts what is beyond */
 

@@ -9,6 +9,7 @@
 
 #include <ctsync/labelmap.h>
 #include <ctsync/output.h>
+#include <ctsync/text.h>
 
 #include "plugins/output/sink.h"
 

@@ -76,8 +76,7 @@ struct cpg {
 	size_t used;                             /* bytes in it, headers included */
 	unsigned int n_packed, n_members;
 	struct cpg_member members[CPG_MEMBERS_MAX];
-	uint64_t sent_bytes, sent_messages, sent_errors;
-	uint64_t recv_bytes, recv_messages, recv_errors, refused;
+	uint64_t sent_errors, recv_errors, refused;
 };
 
 /* Have the handle taken down from the loop: no host call from within send(). */
@@ -201,9 +200,6 @@ static void cpg_read_data(struct cpg *c, struct cpg_member *m, const struct cpg_
 		c->ack_due = true;
 		cts_timer_arm_us(c->flush_timer, 0);
 	}
-	for (int i = 0; i < n; i++)
-		c->recv_bytes += msg[i].iov_len;
-	c->recv_messages += (unsigned int)n;
 	if (n > 0)
 		c->host->deliver(c->host->ctx, m->peer, msg, (unsigned int)n);
 }
@@ -339,8 +335,6 @@ static bool send_packed(struct cpg *c)
 			return false;
 		c->total += CPG_COST + c->used;
 		c->sent_ns = cts_loop_now_ns(c->host->loop);
-		c->sent_messages += c->n_packed;
-		c->sent_bytes += c->used - CPG_HEADER - c->n_packed * CPG_FRAME;
 	}
 	c->used = CPG_HEADER;
 	c->n_packed = 0;
@@ -406,14 +400,6 @@ static int cpg_send(void *priv, const struct iovec *msg, unsigned int n, uint32_
 
 /* -- the group -- */
 
-static void tell_link_changed(struct cpg *c)
-{
-	const struct cts_transport_host *h = c->host;
-
-	if (h->size > offsetof(struct cts_transport_host, link_changed) && h->link_changed)
-		h->link_changed(h->ctx);
-}
-
 static void cpg_close(struct cpg *c)
 {
 	cts_watch_destroy(c->watch);
@@ -457,7 +443,7 @@ static void cpg_rejoin(void *ctx)
 		cpg_close(c);
 		while (c->n_members)
 			drop_member(c, &c->members[c->n_members - 1]);
-		tell_link_changed(c);
+		cts_transport_link_changed(c->host);
 	}
 	if (c->open)
 		return;
@@ -476,7 +462,7 @@ static void cpg_rejoin(void *ctx)
 	c->joined = true;
 	cts_info("cpg: node %u joined group %.*s", c->node, (int)c->group.length,
 		 c->group.value);
-	tell_link_changed(c);
+	cts_transport_link_changed(c->host);
 	cpg_flush(c);
 }
 
@@ -540,24 +526,21 @@ static void cpg_status(void *priv, struct cts_transport_status *st)
 	const struct cpg *c = priv;
 	struct cts_transport_status s = {
 		.size = st->size, .up = c->joined && !c->broken, .carrier = true,
-		.sent_bytes = c->sent_bytes, .sent_messages = c->sent_messages,
-		.sent_errors = c->sent_errors, .recv_bytes = c->recv_bytes,
-		.recv_messages = c->recv_messages, .recv_errors = c->recv_errors,
-		.refused = c->refused,
+		.sent_errors = c->sent_errors, .recv_errors = c->recv_errors, .refused = c->refused,
 	};
 
 	memcpy(s.device, c->group.value, sizeof(s.device) - 1);
 	memcpy(st, &s, st->size < sizeof(s) ? st->size : sizeof(s));
 }
 
-static unsigned int cpg_own_flows(void *priv, struct cts_tuple *t, unsigned int max)
+static unsigned int cpg_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	const struct cpg *c = priv;
 	unsigned int n = 0;
 
 	for (; c->port && n < sizeof(families) && n < max; n++)
-		t[n] = (struct cts_tuple){
+		t[n] = (struct cts_flow_pattern){
 			.family = families[n], .proto = IPPROTO_UDP, .dport = c->port,
 		};
 	return n;

@@ -28,8 +28,7 @@ struct dgram {
 	int fd;                                  /* owned; -1: closed, retry is armed */
 	unsigned int ifindex;                    /* that the socket is bound to */
 	bool blocked;                            /* the last send() met a full buffer */
-	uint64_t sent_bytes, sent_messages, sent_errors;
-	uint64_t recv_bytes, recv_messages, recv_errors, refused;
+	uint64_t sent_errors, recv_errors, refused;
 	uint64_t dropped_before;                 /* by sockets that are closed now */
 	struct mmsghdr rx[DGRAM_BATCH];
 	struct iovec rx_iov[DGRAM_BATCH];
@@ -76,8 +75,6 @@ static void deliver_batch(struct dgram *d, unsigned int n)
 		from = peer;
 		msg[used].iov_base = d->rx_iov[i].iov_base;
 		msg[used++].iov_len = d->rx[i].msg_len;
-		d->recv_messages++;
-		d->recv_bytes += d->rx[i].msg_len;
 	}
 	if (used)
 		d->host->deliver(d->host->ctx, from, msg, used);
@@ -134,9 +131,6 @@ static unsigned int send_batch(struct dgram *d, unsigned int n)
 			done++;
 			continue;
 		}
-		for (int i = 0; i < sent; i++)
-			d->sent_bytes += d->tx[done + (unsigned int)i].msg_len;
-		d->sent_messages += (unsigned int)sent;
 		done += (unsigned int)sent;
 	}
 	return done;
@@ -250,20 +244,6 @@ static void dgram_close(struct dgram *d)
 	d->fd = -1;
 }
 
-static void tell_link_changed(struct dgram *d)
-{
-	const struct cts_transport_host *h = d->host;
-
-	if (h->size > offsetof(struct cts_transport_host, link_changed) && h->link_changed)
-		h->link_changed(h->ctx);
-	/* Who waited for room in a socket that is gone must not wait for ever. */
-	if (d->blocked && d->fd >= 0) {
-		d->blocked = false;
-		cts_watch_set(d->watch, CTS_WATCH_READ);
-		h->writable(h->ctx);
-	}
-}
-
 static void dgram_retry(void *ctx)
 {
 	struct dgram *d = ctx;
@@ -275,7 +255,7 @@ static void dgram_retry(void *ctx)
 		return;
 	}
 	cts_info("%s: %s: socket is open", d->conf.name, d->device);
-	tell_link_changed(d);
+	cts_transport_link_changed(d->host);
 }
 
 static void dgram_link_changed(void *ctx)
@@ -289,7 +269,7 @@ static void dgram_link_changed(void *ctx)
 		if (dgram_open(d) < 0)
 			cts_timer_arm_us(d->retry, DGRAM_RETRY_US);
 	}
-	tell_link_changed(d);
+	cts_transport_link_changed(d->host);
 }
 
 struct dgram *dgram_create(const struct dgram_conf *conf, const struct cts_transport_host *host)
@@ -374,11 +354,7 @@ void dgram_status(struct dgram *d, struct cts_transport_status *st)
 		s.up = d->fd >= 0 && l->up && l->running;
 		s.carrier = !l->up || l->running;
 	}
-	s.sent_bytes = d->sent_bytes;
-	s.sent_messages = d->sent_messages;
 	s.sent_errors = d->sent_errors;
-	s.recv_bytes = d->recv_bytes;
-	s.recv_messages = d->recv_messages;
 	s.recv_errors = d->recv_errors;
 	s.recv_dropped = d->dropped_before + socket_dropped(d);
 	s.refused = d->refused;

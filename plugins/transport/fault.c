@@ -218,12 +218,9 @@ static void inner_writable(void *ctx)
 
 static void inner_link_changed(void *ctx)
 {
-	const struct cts_transport_host *h = ((struct fault *)ctx)->host;
-
 	/* What waits for a socket that is gone is lost with it. */
 	inner_writable(ctx);
-	if (h->size > offsetof(struct cts_transport_host, link_changed) && h->link_changed)
-		h->link_changed(h->ctx);
+	cts_transport_link_changed(((struct fault *)ctx)->host);
 }
 
 /* -- the plugin -- */
@@ -384,7 +381,7 @@ static void fault_status(void *priv, struct cts_transport_status *st)
 	memcpy(st, &s, st->size < sizeof(s) ? st->size : sizeof(s));
 }
 
-static unsigned int fault_own_flows(void *priv, struct cts_tuple *t, unsigned int max)
+static unsigned int fault_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max)
 {
 	return unicast_own_flows(((struct fault *)priv)->unicast, t, max);
 }

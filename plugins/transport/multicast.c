@@ -180,7 +180,7 @@ static void multicast_status(void *priv, struct cts_transport_status *st)
 	dgram_status(m->dgram, st);
 }
 
-static unsigned int multicast_own_flows(void *priv, struct cts_tuple *t, unsigned int max)
+static unsigned int multicast_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max)
 {
 	const struct multicast *m = priv;
 

@@ -71,21 +71,12 @@ struct tcp {
 	struct peer peers[TCP_PEERS_MAX];
 	unsigned int n_peers, n_up;
 	bool blocked;                    /* send() took less than all: writable() is owed */
-	uint64_t sent_bytes, sent_messages, sent_errors;
-	uint64_t recv_bytes, recv_messages, recv_errors, refused;
+	uint64_t sent_errors, recv_errors, refused;
 };
 
 static struct tcp_conn *conn_of(const struct tcp *t, unsigned int i)
 {
 	return tcp_peer_conn(t->peers[i].peer);
-}
-
-static void tell_link_changed(struct tcp *t)
-{
-	const struct cts_transport_host *h = t->host;
-
-	if (h->size > offsetof(struct cts_transport_host, link_changed) && h->link_changed)
-		h->link_changed(h->ctx);
 }
 
 /* -- sending -- */
@@ -124,11 +115,8 @@ static void pass_on(struct tcp *t, const unsigned int *to, unsigned int n_to,
 	for (unsigned int i = 0; i < n_to; i++) {
 		struct tcp_conn *c = conn_of(t, to[i]);
 
-		for (unsigned int k = 0; k < n; k++) {
+		for (unsigned int k = 0; k < n; k++)
 			tcp_conn_put(c, &msg[k]);
-			t->sent_bytes += msg[k].iov_len;
-		}
-		t->sent_messages += n;
 		tcp_conn_flush(c);
 	}
 }
@@ -203,7 +191,7 @@ static void peer_up(void *ctx, uint32_t number)
 
 	t->n_up++;
 	t->host->peer_up(t->host->ctx, number);
-	tell_link_changed(t);
+	cts_transport_link_changed(t->host);
 }
 
 static void peer_down(void *ctx, uint32_t number)
@@ -213,7 +201,7 @@ static void peer_down(void *ctx, uint32_t number)
 	t->n_up--;
 	t->peers[number - 1].full_ns = 0;
 	t->host->peer_down(t->host->ctx, number);
-	tell_link_changed(t);
+	cts_transport_link_changed(t->host);
 	unblock(t);
 }
 
@@ -221,9 +209,6 @@ static void peer_messages(void *ctx, uint32_t number, const struct iovec *msg, u
 {
 	struct tcp *t = ctx;
 
-	for (unsigned int i = 0; i < n; i++)
-		t->recv_bytes += msg[i].iov_len;
-	t->recv_messages += n;
 	t->host->deliver(t->host->ctx, number, msg, n);
 }
 
@@ -319,7 +304,7 @@ static void device_changed(void *ctx)
 
 	set_local(t);
 	tcp_listen_device_changed(t->listen);
-	tell_link_changed(t);
+	cts_transport_link_changed(t->host);
 }
 
 static int listen_at(struct tcp *t)
@@ -451,18 +436,14 @@ static void tcp_status(void *priv, struct cts_transport_status *st)
 		s.up = s.up && l->up && l->running;
 		s.carrier = !l->up || l->running;
 	}
-	s.sent_bytes = t->sent_bytes;
-	s.sent_messages = t->sent_messages;
 	s.sent_errors = t->sent_errors;
-	s.recv_bytes = t->recv_bytes;
-	s.recv_messages = t->recv_messages;
 	s.recv_errors = t->recv_errors;
 	s.refused = t->refused;
 	memcpy(st, &s, st->size < sizeof(s) ? st->size : sizeof(s));
 }
 
 /* Peers may be names: all that comes to or leaves for the port is ours. */
-static unsigned int tcp_own_flows(void *priv, struct cts_tuple *tuple, unsigned int max)
+static unsigned int tcp_own_flows(void *priv, struct cts_flow_pattern *tuple, unsigned int max)
 {
 	const struct tcp *t = priv;
 

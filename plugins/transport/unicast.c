@@ -135,13 +135,13 @@ void unicast_status(void *priv, struct cts_transport_status *st)
 	dgram_status(u->dgram, st);
 }
 
-unsigned int unicast_own_flows(void *priv, struct cts_tuple *t, unsigned int max)
+unsigned int unicast_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max)
 {
 	const struct unicast *u = priv;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < u->n_peers && n + 2 <= max; i++, n += 2) {
-		struct cts_tuple *out = &t[n], *in = &t[n + 1];
+		struct cts_flow_pattern *out = &t[n], *in = &t[n + 1];
 
 		memset(out, 0, 2 * sizeof(*out));
 		net_addr_tuple(&u->local, &out->src, &out->family);

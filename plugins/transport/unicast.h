@@ -32,7 +32,7 @@ void unicast_destroy(void *priv);   /* takes NULL */
 int unicast_send(void *priv, const struct iovec *msg, unsigned int n, uint32_t to);
 size_t unicast_max_message(void *priv);
 void unicast_status(void *priv, struct cts_transport_status *st);
-unsigned int unicast_own_flows(void *priv, struct cts_tuple *t, unsigned int max);
+unsigned int unicast_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max);
 unsigned int unicast_peers(const void *priv);   /* they are numbered from 1 */
 
 #endif

@@ -90,8 +90,13 @@ static void functions(void **state)
 	AT(cts_transport_host, deliver, 24);
 	AT(cts_transport_host, writable, 48);
 	AT(cts_transport_status, up, 72);
-	AT(cts_transport_status, sent_bytes, 80);
-	AT(cts_transport_status, refused, 136);
+	AT(cts_transport_status, sent_errors, 80);
+	AT(cts_transport_status, refused, 104);
+	AT(cts_flow_pattern, dport, 4);
+	AT(cts_flow_pattern, src, 8);
+	assert_int_equal(sizeof(struct cts_flow_pattern), 40);
+	AT(cts_address, family, 16);
+	assert_int_equal(sizeof(struct cts_address), 20);
 }
 
 int main(void)

@@ -5,6 +5,8 @@
 
 #include <linux/netfilter/nfnetlink.h>
 
+#include <ctsync/text.h>
+
 #include "core/flow/codec.h"
 #include "core/flow/pack.h"
 #include "tests/fuzz/fuzz.h"

@@ -20,6 +20,8 @@
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
+#include <ctsync/text.h>
+
 #include "core/flow/expect.h"
 #include "tests/unit/flow_gen.h"
 

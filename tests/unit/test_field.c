@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <ctsync/text.h>
+
 #include "core/flow/field.h"
 #include "tests/unit/flow_gen.h"
 

@@ -25,6 +25,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include <ctsync/nfct.h>
+#include <ctsync/text.h>
 
 #include "core/flow/codec.h"
 #include "tests/unit/flow_gen.h"

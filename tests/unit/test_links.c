@@ -146,7 +146,7 @@ static void fake_status(void *priv, struct cts_transport_status *st)
 	st->up = t->up;
 }
 
-static unsigned int fake_own_flows(void *priv, struct cts_tuple *t, unsigned int max)
+static unsigned int fake_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max)
 {
 	struct fake *k = priv;
 	unsigned int i;
@@ -698,7 +698,7 @@ static void messages_fit_all_links_that_are_up(void **state)
 
 static void own_flows_of_all_links_fit_the_room(void **state)
 {
-	struct cts_tuple t[8];
+	struct cts_flow_pattern t[8];
 	struct fixture f;
 	unsigned int i;
 
@@ -747,6 +747,33 @@ static void an_unterminated_device_name_gets_an_end(void **state)
 	end(&f);
 }
 
+/* Transports do not count: what they took is sent, what they brought is received. */
+static void messages_and_bytes_are_counted(void **state)
+{
+	struct iovec msg[3] = { { "abc", 3 }, { "", 0 }, { "de", 2 } };
+	struct cts_link_info info;
+	struct fixture f;
+
+	begin_heard(&f, 2);
+	cts_links_info(f.links, 0, &info);
+	assert_int_equal(info.sent_messages + info.sent_bytes + info.recv_messages, 0);
+	f.fake[0].takes = 1;
+	assert_int_equal(cts_links_send(f.links, msg, 3, 0), 1);
+	f.fake[0].takes = 0;
+	assert_int_equal(cts_links_send(f.links, msg, 3, 0), -1);
+	f.fake[0].takes = 99;
+	assert_int_equal(cts_links_send(f.links, msg + 1, 2, 0), 2);
+	f.fake[1].host->deliver(f.fake[1].host->ctx, 1, msg, 3);
+	cts_links_info(f.links, 0, &info);
+	assert_int_equal(info.sent_messages, 3);
+	assert_int_equal(info.sent_bytes, 5);
+	assert_int_equal(info.recv_messages, 0);
+	cts_links_info(f.links, 1, &info);
+	assert_int_equal(info.recv_messages, 3);
+	assert_int_equal(info.recv_bytes, 5);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -772,6 +799,7 @@ int main(void)
 		cmocka_unit_test(own_flows_of_all_links_fit_the_room),
 		cmocka_unit_test(one_that_cannot_be_made_undoes_the_others),
 		cmocka_unit_test(an_unterminated_device_name_gets_an_end),
+		cmocka_unit_test(messages_and_bytes_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static unsigned int compare(const char *plugin, const char *text)
 {
 	const struct cts_filter_ops *ops = cts_loader_get(loader, CTS_KIND_FILTER, plugin);
 	struct cts_options *opt = cts_options_parse_text(ops->plugin.options, text, plugin, NULL);
-	struct cts_tuple local = { .family = AF_INET, .src.v4 = htonl(0x0a000101) };
+	struct cts_address local = { .family = AF_INET, .addr.v4 = htonl(0x0a000101) };
 	struct cts_push *push = cts_push_create();
 	unsigned int refused = 0;
 	void *priv;

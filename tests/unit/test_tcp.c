@@ -41,6 +41,7 @@ struct node {
 	struct cts_options *opt;
 	void *priv;
 	unsigned int received, ups, downs, changed, writable;
+	unsigned int in_all;             /* received over all connections */
 	unsigned int connected;          /* peers */
 	uint32_t from;
 	bool echo;                       /* answer each delivery with a message */
@@ -171,6 +172,7 @@ static void deliver(void *ctx, uint32_t from, const struct iovec *msg, unsigned 
 
 	for (unsigned int i = 0; i < n; i++)
 		message_check(msg[i].iov_base, msg[i].iov_len, node->received++);
+	node->in_all += n;
 	node->from = from;
 	if (node->echo)
 		send_numbered((unsigned int)(node - fx.node), node->received - n, node->received,
@@ -459,12 +461,9 @@ static void carries(const char *a, const char *b)
 	assert_int_equal(fx.node[0].changed, 1);
 	st = status(0);
 	assert_true(st.up);
-	assert_int_equal(st.sent_messages, MESSAGES);
 	assert_int_equal(st.sent_errors, 0);
 	st = status(1);
-	assert_int_equal(st.recv_messages, MESSAGES);
 	assert_int_equal(st.recv_errors, 0);
-	assert_int_equal(st.recv_bytes, status(0).sent_bytes);
 }
 
 static void carries_messages_over_ipv4(void **state)
@@ -544,9 +543,7 @@ static void sends_to_one_peer_or_to_all(void **state)
 	open_node(2, "address=127.0.0.3,peers=127.0.0.1+127.0.0.2");
 	assert_true(await(three_are_connected));
 	assert_int_equal(send_numbered(0, 0, 1, CTS_PEER_ALL), 1);
-	assert_int_equal(status(0).sent_messages, 2);
 	assert_int_equal(send_numbered(0, 1, 2, 1), 2);
-	assert_int_equal(status(0).sent_messages, 3);
 	assert_int_equal(fx.ops->send(fx.node[0].priv, &msg, 1, 3), -1);
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(fx.ops->send(fx.node[0].priv, &giant, 1, 1), -1);
@@ -859,7 +856,7 @@ static void last_words_arrive(void **state)
 	assert_int_equal(send_numbered(0, 0, 30, CTS_PEER_ALL), 30);
 	close_node(0);
 	assert_true(await(node1_is_alone));
-	assert_int_equal(status(1).recv_messages, 30);
+	assert_int_equal(fx.node[1].in_all, 30);
 }
 
 /* -- configuration -- */
@@ -922,7 +919,7 @@ static void address_that_is_missing_is_waited_for(void **state)
 
 static void own_traffic_is_named(void **state)
 {
-	struct cts_tuple t[2];
+	struct cts_flow_pattern t[2];
 
 	open_node(0, NODE_A);
 	assert_int_equal(fx.ops->own_flows(fx.node[0].priv, t, 2), 2);

@@ -22,6 +22,7 @@
 
 #include <ctsync/labelmap.h>
 #include <ctsync/nfct.h>
+#include <ctsync/text.h>
 
 #include "core/flow/codec.h"
 #include "tests/unit/flow_gen.h"

@@ -228,7 +228,7 @@ static size_t send_many(unsigned int from, uint32_t to)
 	return max;
 }
 
-static void check_status(unsigned int node, uint64_t sent, uint64_t received)
+static void check_status(unsigned int node)
 {
 	struct cts_transport_status st = { .size = sizeof(st) };
 
@@ -236,8 +236,6 @@ static void check_status(unsigned int node, uint64_t sent, uint64_t received)
 	assert_string_equal(st.device, "v0");
 	assert_true(st.up);
 	assert_true(st.carrier);
-	assert_int_equal(st.sent_messages, sent);
-	assert_int_equal(st.recv_messages, received);
 	assert_int_equal(st.sent_errors, 0);
 	assert_int_equal(st.recv_dropped, 0);
 }
@@ -259,8 +257,8 @@ static void carries(const char *plugin, const char *a, const char *b, size_t max
 		assert_int_equal(net.node[1].from, from);
 	else
 		assert_int_not_equal(net.node[1].from, 0);
-	check_status(0, MESSAGES, 0);
-	check_status(1, 0, MESSAGES);
+	check_status(0);
+	check_status(1);
 }
 
 static void udp_carries_messages_over_ipv4(void **state)
@@ -290,16 +288,11 @@ static void multicast_carries_messages_over_ipv6(void **state)
 static void udp_sends_to_one_peer_or_to_each_of_several(void **state)
 {
 	struct iovec msg = { "x", 1 };
-	struct cts_transport_status st = { .size = sizeof(st) };
 
 	open_node(0, "udp", "address=10.9.0.1,peers=10.9.0.2+10.9.0.11,interface=v0");
 	open_node(1, "udp", "address=10.9.0.2,peers=10.9.0.1,interface=v0");
 	assert_int_equal(net.ops->send(net.node[0].priv, &msg, 1, CTS_PEER_ALL), 1);
-	net.ops->status(net.node[0].priv, &st);
-	assert_int_equal(st.sent_messages, 2);
 	assert_int_equal(net.ops->send(net.node[0].priv, &msg, 1, 2), 1);
-	net.ops->status(net.node[0].priv, &st);
-	assert_int_equal(st.sent_messages, 3);
 	errno = 0;
 	assert_int_equal(net.ops->send(net.node[0].priv, &msg, 1, 3), -1);
 	assert_int_equal(errno, EINVAL);
@@ -384,7 +377,7 @@ static void full_buffer_gives_eagain_and_writable_follows(void **state)
 
 static void own_traffic_is_named(void **state)
 {
-	struct cts_tuple t[4];
+	struct cts_flow_pattern t[4];
 
 	open_node(0, "udp", "address=10.9.0.1,peers=10.9.0.2,interface=v0");
 	assert_int_equal(net.ops->own_flows(net.node[0].priv, t, 4), 2);

@@ -44,7 +44,7 @@ struct cts_filter_ops {
 	/* Declare what could be refused in the kernel already; may be NULL. */
 	int (*push)(void *priv, struct cts_push *push);
 	/* The node's own addresses changed (`local`): all n of them; may be NULL. */
-	void (*local_addresses)(void *priv, const struct cts_tuple *addr, size_t n);
+	void (*local_addresses)(void *priv, const struct cts_address *addr, size_t n);
 };
 
 #ifdef __cplusplus

@@ -2,6 +2,7 @@
 #ifndef CTS_TRANSPORT_H
 #define CTS_TRANSPORT_H
 
+#include <stddef.h>
 #include <sys/uio.h>
 
 #include <ctsync/event.h>
@@ -44,16 +45,33 @@ struct cts_transport_host {
 	void (*link_changed)(void *ctx);
 };
 
-/* Counters and state of one instance, for `conntrackd -s link` and -s network. */
+/* For the transport: says so to hosts that know of it. */
+static inline void cts_transport_link_changed(const struct cts_transport_host *host)
+{
+	if (host->size > offsetof(struct cts_transport_host, link_changed) && host->link_changed)
+		host->link_changed(host->ctx);
+}
+
+/* State of one instance and what only the transport can count, for `conntrackd -s link`
+ * and -s network. What passes send() and deliver() is counted by the core. */
 struct cts_transport_status {
 	size_t size;              /* of this struct as the core knows it; fill no more */
 	char device[64];          /* interface name, or what stands for it */
 	bool up;                  /* the link can carry traffic now */
 	bool carrier;             /* false: NO-CARRIER; true and not up: DOWN */
-	uint64_t sent_bytes, sent_messages, sent_errors;   /* payload bytes */
-	uint64_t recv_bytes, recv_messages, recv_errors;
+	uint64_t sent_errors;     /* messages that were lost on their way out */
+	uint64_t recv_errors;     /* reads that failed, messages that are damaged */
 	uint64_t recv_dropped;    /* by the kernel: the socket buffer was full */
 	uint64_t refused;         /* from a wrong source: not on the list of peers */
+};
+
+/* Flows of which every member that is not 0 is so; ports in network order. */
+struct cts_flow_pattern {
+	uint8_t family;           /* AF_INET, AF_INET6 */
+	uint8_t proto;
+	uint16_t sport, dport;
+	uint16_t reserved;
+	union cts_addr src, dst;
 };
 
 /*
@@ -80,11 +98,10 @@ struct cts_transport_ops {
 	/* Fill in st up to st->size. */
 	void (*status)(void *priv, struct cts_transport_status *st);
 	/*
-	 * Which flows are this transport's own traffic: at most max patterns into
-	 * t, in which zero members match anything. The core ignores these flows.
-	 * Returns how many.
+	 * Which flows, by their original tuple, are this transport's own traffic: at
+	 * most max patterns. The core ignores these flows. Returns how many.
 	 */
-	unsigned int (*own_flows)(void *priv, struct cts_tuple *t, unsigned int max);
+	unsigned int (*own_flows)(void *priv, struct cts_flow_pattern *p, unsigned int max);
 };
 
 #ifdef __cplusplus

@@ -12,6 +12,7 @@
 
 #include <ctsync/log.h>
 #include <ctsync/output.h>
+#include <ctsync/text.h>
 
 static const struct cts_option csv_options[] = {
 	{ .name = "file", .type = CTS_OPT_PATH, .flags = CTS_OPT_REQUIRED,

@@ -44,8 +44,7 @@ struct local {
 	struct cts_watch *watch;   /* owned */
 	struct sockaddr_un self, peer[LOCAL_PEERS_MAX];
 	unsigned int n_peers;
-	uint64_t sent_bytes, sent_messages, sent_errors;
-	uint64_t recv_bytes, recv_messages, recv_errors, refused;
+	uint64_t sent_errors, recv_errors, refused;
 	uint8_t buf[LOCAL_MESSAGE_MAX + 1];
 };
 
@@ -92,8 +91,6 @@ static void local_readable(void *ctx, unsigned int flags)
 			l->refused++;
 			continue;
 		}
-		l->recv_messages++;
-		l->recv_bytes += (uint64_t)n;
 		l->host->deliver(l->host->ctx, peer, &msg, 1);
 	}
 }
@@ -142,12 +139,8 @@ static void send_one(struct local *l, const struct iovec *msg, const struct sock
 	ssize_t n = sendto(l->fd, msg->iov_base, msg->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL,
 			   (const struct sockaddr *)to, sizeof(*to));
 
-	if (n < 0) {
+	if (n < 0)
 		l->sent_errors++;
-		return;
-	}
-	l->sent_messages++;
-	l->sent_bytes += (uint64_t)n;
 }
 
 static int local_send(void *priv, const struct iovec *msg, unsigned int n, uint32_t to)
@@ -177,9 +170,7 @@ static void local_status(void *priv, struct cts_transport_status *st)
 	const struct local *l = priv;
 	struct cts_transport_status mine = {
 		.size = st->size, .device = "local", .up = true, .carrier = true,
-		.sent_bytes = l->sent_bytes, .sent_messages = l->sent_messages,
-		.sent_errors = l->sent_errors, .recv_bytes = l->recv_bytes,
-		.recv_messages = l->recv_messages, .recv_errors = l->recv_errors,
+		.sent_errors = l->sent_errors, .recv_errors = l->recv_errors,
 		.refused = l->refused,
 	};
 

@@ -56,15 +56,6 @@ static inline bool cts_expect_has(const struct cts_expect *exp, enum cts_expect_
 	return exp->present & CTS_EXPECT_BIT(attr);
 }
 
-/* The line of an expectation as `conntrack -L expect` prints it, without line feed, NUL
- * terminated. Returns its length, or 0 with errno ENOSPC. */
-size_t cts_expect_format(const struct cts_expect *exp, char *buf, size_t size);
-
-/* The same as an XML element; type, flags (CTS_FORMAT_WHEN alone counts) and now_ns as
- * for cts_flow_format_xml(). */
-size_t cts_expect_format_xml(const struct cts_expect *exp, int type, unsigned int flags,
-			     uint64_t now_ns, char *buf, size_t size);
-
 #ifdef __cplusplus
 }
 #endif

@@ -121,6 +121,9 @@ static inline void cts_line_addr(struct cts_line *l, uint8_t family, const union
 		cts_line_str(l, inet_ntop(AF_INET6, addr, buf, sizeof(buf)));
 }
 
+/* A string of JSON in its quotes. */
+void cts_line_json(struct cts_line *l, const char *text, size_t len);
+
 #ifdef __cplusplus
 }
 #endif
