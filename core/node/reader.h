@@ -32,7 +32,7 @@ struct cts_node_reader *cts_node_reader_create(const struct cts_node_reader_conf
 void cts_node_reader_destroy(struct cts_node_reader *r);                          /* takes NULL */
 
 /* The mirror that dumps and gets are made for. Without one nothing is dumped. ready()
- * is called once, when the first dump is done. */
+ * is called each time a whole reading of the table is over. */
 void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m, void (*ready)(void *ctx),
 		       void *ctx);
 /* An operation of the mirror: ask the kernel for one entry. ctx is the reader. */

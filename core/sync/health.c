@@ -67,6 +67,8 @@ const char *health_held_here(const struct base *b, const struct peer *p, uint64_
 		return "it does not wait for this node";
 	if (!r->complete || !r->equal_at)
 		return "it was not found equal yet";
+	if (r->replica.stale)
+		return "what it had before it started again is not judged yet";
 	if (r->replica.refused)
 		return "this node has no room for all";
 	if (lacking)

@@ -192,7 +192,7 @@ bool parse_pull(struct cts_wire_in *in, struct pull *p)
 	p->level = cts_get_u8(in);
 	p->flags = cts_get_u8(in);
 	p->high = cts_get_u64(in);
-	return !in->bad && p->what <= PULL_DIGEST && p->high < SEQUENCE_MAX;
+	return !in->bad && p->what <= PULL_LISTS && p->high < SEQUENCE_MAX;
 }
 
 void build_bitmap(struct cts_wire_out *o, const uint8_t *map, unsigned int first,

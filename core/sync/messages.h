@@ -83,7 +83,7 @@ struct start {
 void build_start(struct cts_wire_out *o, const struct start *s);
 bool parse_start(struct cts_wire_in *in, struct start *s);
 
-enum pull_what { PULL_ALL, PULL_SUMS, PULL_SUBTREES, PULL_LISTS, PULL_DIGEST };
+enum pull_what { PULL_ALL, PULL_SUMS, PULL_SUBTREES, PULL_LISTS };
 
 struct pull {
 	uint32_t to;

@@ -773,7 +773,8 @@ int session_init(struct session *s, struct base *b, struct sender *sender, struc
 	s->base = b;
 	s->sender = sender;
 	s->peers = peers;
-	s->started_ns = s->hello_ns = s->check_ns = b->now;
+	s->started_ns = s->hello_ns = s->check_ns = s->challenges_ns = b->now;
+	s->challenges_left = CHALLENGES_A_SECOND;
 	b->ops.random(b->ctx, s->secret, sizeof(s->secret));
 	memcpy(s->name, b->conf.node_name, strlen(b->conf.node_name) + 1);
 	if (!b->conf.n_nodes)

@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "core/sync/engine.h"
-#include "core/sync/wire.h"
+#include "core/sync/messages.h"
 
 #define MS UINT64_C(1000000)
-#define VECTORS_MAX 256u
+#define VECTORS_MAX 1024u
 
 /* A UDP flow of 10.0.0.1:1024 to 10.0.0.2:53, status, timeout and mark. */
 static const uint8_t flow[] = {
@@ -66,7 +66,7 @@ static void point_random(void *ctx, void *buf, size_t len)
 	memset(buf, ((struct end_point *)ctx)->next_random, len);
 }
 
-static void point_heard(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
+static void point_received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 {
 	(void)ctx;
 	(void)link;
@@ -78,11 +78,11 @@ static void point_start(struct end_point *p, const char *name, uint8_t random, u
 {
 	static const struct cts_engine_ops ops = {
 		.send = point_send, .max_message = point_max_message, .random = point_random,
-		.heard = point_heard,
+		.received = point_received,
 	};
 	const struct cts_engine_conf conf = {
 		.cluster = "default", .node_name = name, .table_id = table, .cache_limit = 1000,
-		.dead_after_ms = 2000, .purge_timeout_s = 60,
+		.dead_after_ms = 2000, .purge_timeout_s = 60, .startup_resync = true,
 	};
 
 	p->name = *name;
@@ -124,8 +124,9 @@ static unsigned int conversation(struct vector *v)
 }
 
 /* The same two in a conversation that loses messages: a's second flow is lost, so b
- * lists a gap and a repairs it; then b hears nothing for longer than a waits, joins
- * anew and asks for the sums of the buckets. Messages are small: SUMS take a whole one. */
+ * reports a gap and a repairs it; then nothing arrives for longer than both wait, and a
+ * deletes a flow meanwhile: sums are pulled level by level, a list, and the flow is
+ * dropped. Messages are small, so that SUMS take a whole one. */
 static unsigned int lossy_conversation(struct vector *v)
 {
 	struct end_point a = { .out = v, .max_message = CTS_WIRE_MIN_MAX }, b = a;
@@ -163,18 +164,20 @@ static unsigned int lossy_conversation(struct vector *v)
 	return n;
 }
 
-/* What a vector shows: bits 0 to 7 the types, 8 an ACK with a gap, 9 a NEED of sums,
- * 16 and up the records of DATA. */
-#define SHOWS_GAP (1u << 8)
-#define SHOWS_NEED_SUMS (1u << 9)
+/* What a vector shows: bits 1 to 8 the types, 9 an ACK with a gap, 10 and up what a PULL
+ * asks for, 16 and up the records of DATA. */
+#define SHOWS_GAP (1u << 9)
+#define SHOWS_PULL(what) (1u << (10 + (what)))
 #define SHOWS_RECORD(type) (1u << (16 + ((type) & 0x7f) + ((type) & 0x80 ? 4 : 0)))
+#define GAPS_AT (CTS_WIRE_HEADER + 37u)    /* how many an ACK has */
+#define PULL_AT (CTS_WIRE_HEADER + 20u)    /* what a PULL asks for */
 
-/* SUMS of empty buckets alone would show little. */
+/* SUMS of empty leaves alone would show little. */
 static bool all_empty(const struct cts_record *sums)
 {
 	size_t i;
 
-	for (i = 2; i < sums->len; i++)
+	for (i = 3; i < sums->len; i++)
 		if (sums->data[i])
 			return false;
 	return true;
@@ -188,12 +191,13 @@ static uint32_t shows(const struct vector *v)
 	uint32_t bits = 0;
 
 	assert_int_equal(cts_wire_open(v->data, v->len, &h, &in), CTS_WIRE_OK);
-	if (v->type == CTS_MSG_ACK && v->data[CTS_WIRE_HEADER + 29])
+	if (v->type == CTS_MSG_ACK && v->data[GAPS_AT])
 		return SHOWS_GAP;
-	if (v->type == CTS_MSG_NEED && !v->data[CTS_WIRE_HEADER + 12])
-		return SHOWS_NEED_SUMS;
+	if (v->type == CTS_MSG_PULL)
+		return 1u << v->type | SHOWS_PULL(v->data[PULL_AT]);
 	if (v->type != CTS_MSG_DATA)
 		return 1u << v->type;
+	cts_get_u16(&in);
 	while (cts_record_next(&in, &rec) > 0)
 		if (rec.type != CTS_REC_SUMS || !all_empty(&rec))
 			bits |= SHOWS_RECORD(rec.type);
@@ -267,10 +271,11 @@ static unsigned int count_missing(const struct vector *v, unsigned int n, const 
 
 static void every_message_is_as_documented(void **state)
 {
-	static const uint8_t records[] = { CTS_REC_STATE, CTS_REC_GONE, CTS_REC_REPAIRED,
-					   CTS_REC_DIGEST, CTS_REC_SUMS, CTS_REC_END };
+	static const uint8_t records[] = { CTS_REC_UPSERT, CTS_REC_DELETE, CTS_REC_DROP,
+					   CTS_REC_DIGEST, CTS_REC_SUMS };
 	struct vector *v = calloc(VECTORS_MAX, sizeof(*v));
-	uint32_t seen = 0, all = SHOWS_GAP | SHOWS_NEED_SUMS;
+	uint32_t seen = 0, all = SHOWS_GAP | SHOWS_PULL(PULL_ALL) | SHOWS_PULL(PULL_SUMS) |
+				 SHOWS_PULL(PULL_LISTS);
 	unsigned int i, missing;
 	char *doc = read_doc();
 
@@ -326,7 +331,7 @@ static void the_checksum_is_crc32c(void **state)
 
 static void records_that_run_over_are_refused(void **state)
 {
-	static const uint8_t shorter[] = { CTS_REC_STATE, 5, 1, 2, 3, 4 };
+	static const uint8_t shorter[] = { CTS_REC_UPSERT, 5, 1, 2, 3, 4 };
 	static const uint8_t wide[] = { CTS_REC_SUMS, 0, 4, 1, 2, 3 };
 	static const uint8_t whole[] = { 0x7f, 2, 1, 2, 0xff, 0, 1, 9 };
 	struct cts_wire_in in = { .buf = shorter, .len = sizeof(shorter) };

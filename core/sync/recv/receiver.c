@@ -328,8 +328,8 @@ void receiver_resync(struct receiver *r, const struct base *b)
 
 bool receiver_holds(const struct receiver *r)
 {
-	return r->start && r->equal_at && !r->detached && !r->differs && !r->lossy && !r->gaps.n &&
-	       !r->replica.refused;
+	return r->start && r->equal_at && r->complete && !r->detached && !r->differs && !r->lossy &&
+	       !r->gaps.n && !r->replica.refused && !r->replica.stale;
 }
 
 /* -- time -- */

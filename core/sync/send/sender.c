@@ -353,9 +353,6 @@ bool sender_pull(struct sender *s, const struct pull *p, struct cts_wire_in *in)
 			return false;
 		transfer_pull(&s->transfer, map, s->window.last);
 		return true;
-	case PULL_DIGEST:
-		s->digest_ns = s->base->now;
-		return true;
 	default:
 		return answer_pull(&s->answer, p, in, s->base->now);
 	}
