@@ -32,6 +32,7 @@ void compare_reset(struct compare *c)
 	c->state = COMPARE_IDLE;
 	c->n = c->sent = c->attempts = 0;
 	c->full_ns = c->wait_ns = 0;
+	c->pulled = false;
 }
 
 void compare_fini(struct compare *c)
@@ -82,6 +83,7 @@ void compare_equal(struct compare *c)
 {
 	c->state = COMPARE_IDLE;
 	c->wait_ns = c->full_ns = 0;
+	c->pulled = false;
 }
 
 /* -- sums -- */
@@ -99,7 +101,10 @@ static void level_done(struct compare *c, uint64_t now)
 		else
 			c->state = COMPARE_IDLE;  /* it is equal by now */
 	} else if (c->state == COMPARE_LEVEL2 && !memcmp(c->differs1, none, sizeof(none))) {
-		c->all = bits_of(c->differs2, sizeof(c->differs2)) > COMPARE_SUBTREES;
+		/* What still differs after that is what does not exist there: lists alone
+		 * find it. */
+		c->all = !c->pulled &&
+			 bits_of(c->differs2, sizeof(c->differs2)) > COMPARE_SUBTREES;
 		enter(c, c->all ? COMPARE_REPAIR : COMPARE_LEVEL3, now);
 	}
 	if (c->state == COMPARE_LEVEL3 && !bits_of(c->differs2, sizeof(c->differs2))) {
@@ -358,6 +363,7 @@ static bool ask_all(struct compare *c, const struct replica *r, struct pull *p,
 {
 	if (r->live) {
 		p->what = PULL_SUBTREES;
+		c->pulled = true;
 		return ask_bitmap(p, o, c->differs2, sizeof(c->differs2), &c->cursor);
 	}
 	p->what = PULL_ALL;
@@ -368,6 +374,8 @@ static bool ask_all(struct compare *c, const struct replica *r, struct pull *p,
 /* The round of questions is over: wait for the answers. */
 static bool asked(struct compare *c, uint64_t now)
 {
+	uint64_t wait;
+
 	c->cursor = 0;
 	if (c->state == COMPARE_LIST || c->state == COMPARE_REPAIR) {
 		c->state = COMPARE_REPAIR;
@@ -375,7 +383,8 @@ static bool asked(struct compare *c, uint64_t now)
 		c->due_ns = now + COMPARE_REST_NS;
 		return false;
 	}
-	c->due_ns = now + COMPARE_AGAIN_NS;
+	wait = COMPARE_AGAIN_NS << c->attempts;
+	c->due_ns = now + (wait < COMPARE_AGAIN_MAX_NS ? wait : COMPARE_AGAIN_MAX_NS);
 	if (++c->attempts > COMPARE_ATTEMPTS)
 		c->state = COMPARE_IDLE;
 	return false;

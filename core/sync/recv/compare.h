@@ -12,8 +12,9 @@
 #include "core/sync/messages.h"
 #include "core/sync/recv/replica.h"
 
-#define COMPARE_AGAIN_NS (200 * MS)  /* a question without answer is asked again */
-#define COMPARE_ATTEMPTS 5u          /* then the next digest begins anew */
+#define COMPARE_AGAIN_NS (50 * MS)   /* a question without answer is asked again... */
+#define COMPARE_AGAIN_MAX_NS (400 * MS)      /* ... and later each time */
+#define COMPARE_ATTEMPTS 8u          /* then the next digest begins anew */
 #ifndef COMPARE_SUBTREES             /* the simulation also takes few */
 #define COMPARE_SUBTREES 2048u       /* so many of 4096 differ: pull them whole */
 #endif
@@ -35,6 +36,7 @@ struct compare {
 	uint64_t due_ns;             /* the next question, or the end of patience */
 	unsigned int attempts;
 	bool all;                    /* PULL_ALL or subtrees are what is asked for */
+	bool pulled;                 /* subtrees were, and it is not equal yet */
 	uint8_t seen1[256 / 8];      /* level 1: nodes whose sum has come */
 	uint8_t differs1[256 / 8];   /* level 1 nodes that differ; level 2 is awaited below */
 	uint8_t differs2[4096 / 8];
