@@ -317,6 +317,23 @@ static void each_operation_asks_for_what_it_is(void **state)
 	}
 }
 
+static void both_families_are_taken(void **state)
+{
+	struct cts_flow f;
+	struct report r;
+
+	open_writer(&r, 0);
+	kernel.answer = answer_last;
+	make_flow(&f, 1);
+	f.orig.family = f.reply.family = AF_INET6;
+	assert_int_equal(cts_writer_add(r.w, CTS_OP_CREATE, &f, 0), 0);
+	assert_int_equal(add(&r, CTS_OP_CREATE, 1), 0);
+	assert_int_equal(cts_writer_flush(r.w), 0);
+	assert_int_equal(kernel.n_sent, 2);
+	assert_int_equal(kernel.sent[0].flow.orig.family, AF_INET6);
+	cts_writer_close(r.w);
+}
+
 static void errors_have_classes(void **state)
 {
 	static const struct { enum cts_write_op op; uint16_t err; enum cts_write_class cls; } c[] = {
@@ -1013,6 +1030,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_the_last_message_asks_for_an_acknowledgement),
 		cmocka_unit_test(each_operation_asks_for_what_it_is),
+		cmocka_unit_test(both_families_are_taken),
 		cmocka_unit_test(errors_have_classes),
 		cmocka_unit_test(an_error_in_the_middle_belongs_to_its_message),
 		cmocka_unit_test(a_kernel_that_never_answers_is_asked_five_times),
