@@ -1,44 +1,111 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* -L: dump -> selection -> printer. */
+/* -L: dump -> selection -> printer, with --sort what sorts between them. */
 #include "config.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "cli/conntrack/question.h"
+#include "cli/conntrack/sorted.h"
+
+struct listing {
+	struct printer *printer;     /* owned */
+	struct sorted *sorted;       /* owned; NULL: as the kernel has them */
+	uint64_t left;               /* of --limit */
+	struct cts_consumer consumer;
+};
 
 static void list_push(void *ctx, const struct cts_event *const *ev, size_t n)
 {
 	cts_pipeline_push(ctx, ev, n);
 }
 
-static int list_flows(struct cmdline *cl)
+/* What --limit leaves of a batch goes on. */
+static int limited_consume(void *ctx, const struct cts_batch *batch)
+{
+	struct listing *l = ctx;
+	struct cts_consumer *out = printer_consumer(l->printer);
+
+	for (size_t i = 0; i < batch->n; i++) {
+		if (cts_batch_dropped(batch, i))
+			continue;
+		if (l->left)
+			l->left--;
+		else
+			cts_batch_drop(batch, i);
+	}
+	return out->consume(out->ctx, batch);
+}
+
+static void list_open(struct listing *l, const struct cmdline *cl)
+{
+	uint64_t limit = cmdline_has(cl, OPT_LIMIT) ? cl->question.limit : UINT64_MAX;
+
+	*l = (struct listing){ .printer = printer_open(cl), .left = limit,
+			       .consumer = { .name = "limit", .ctx = l,
+					     .consume = limited_consume } };
+	if (!cmdline_has(cl, OPT_SORT))
+		return;
+	l->sorted = sorted_create(&cl->at, cl->question.sort, limit < SIZE_MAX ? limit : SIZE_MAX);
+	if (!l->sorted)
+		die(EXIT_OTHER, "not enough memory");
+	l->left = UINT64_MAX;        /* all have to be seen */
+}
+
+static struct cts_consumer *list_consumer(struct listing *l, const struct cmdline *cl)
+{
+	if (l->sorted)
+		return sorted_consumer(l->sorted);
+	return cmdline_has(cl, OPT_LIMIT) ? &l->consumer : printer_consumer(l->printer);
+}
+
+static void print_sorted(void *ctx, const struct cts_event *const *ev, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printer_event(ctx, ev[i]);
+}
+
+/* All of the table, or up to the limit. 0, or -1 and errno. */
+static int list_read(struct listing *l, struct cmdline *cl, bool *torn)
 {
 	struct cts_dump_conf conf = { .table = cl->table,
 				      .zero_counters = cmdline_has(cl, OPT_ZERO) };
-	struct printer *p = printer_open(cl);
-	struct cts_pipeline *pipe = assemble(cl, printer_consumer(p));
+	struct cts_pipeline *pipe = assemble(cl, list_consumer(l, cl));
 	struct cts_flow pushed;
 	struct cts_dump *dump;
-	int status = EXIT_OK, more = -1;
+	int more = -1, saved;
 
 	select_push(cl, &conf, &pushed);
 	dump = cts_dump_open(&conf);
-	while (dump && (more = cts_dump_step(dump, list_push, pipe)) > 0)
+	while (dump && l->left && (more = cts_dump_step(dump, list_push, pipe)) > 0)
 		;
-	if (more < 0 && dump && errno == EINTR)
-		report("the table changed while it was read: entries may be missing");
-	else if (more < 0)
-		status = report_failure(cl->command, errno);
+	saved = errno;
+	*torn = more < 0 && dump && saved == EINTR;
 	cts_dump_close(dump);
-	if (printer_flush(p) < 0) {
+	cts_pipeline_destroy(pipe);
+	errno = saved;
+	return more < 0 && !*torn && l->left ? -1 : 0;
+}
+
+static int list_flows(struct cmdline *cl)
+{
+	struct listing l;
+	int status = EXIT_OK;
+	bool torn;
+
+	list_open(&l, cl);
+	if (list_read(&l, cl, &torn) < 0 ||
+	    (l.sorted && sorted_run(l.sorted, print_sorted, l.printer) < 0))
+		status = report_failure(cl->command, errno);
+	if (torn)
+		report("the table changed while it was read: entries may be missing");
+	if (printer_flush(l.printer) < 0) {
 		report("standard output: %s", strerror(errno));
 		status = EXIT_OTHER;
 	}
 	if (status == EXIT_OK)
-		report_count(printer_shown(p), "shown");
-	cts_pipeline_destroy(pipe);
-	printer_close(p);
+		report_count(printer_shown(l.printer), "shown");
+	printer_close(l.printer);
+	sorted_destroy(l.sorted);
 	return status;
 }
 

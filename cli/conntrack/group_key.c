@@ -20,18 +20,10 @@
 static_assert(GROUP_FIELDS_MAX * sizeof(struct cts_field_value) <= GROUP_KEY_MAX,
 	      "a key fits");
 
-/* What differs for nearly every flow, or is said otherwise, makes no groups. */
-static bool groups_by(const struct cts_field *f)
-{
-	return f != &cts_fields[CTS_FIELD_ID] && f != &cts_fields[CTS_FIELD_TIMEOUT];
-}
-
 /* The names of all that may be grouped by. */
 static void put_field_names(struct cts_line *l)
 {
 	for (const struct cts_field *f = cts_fields; f < cts_fields + CTS_FIELD_MAX; f++) {
-		if (!groups_by(f))
-			continue;
 		if (f > cts_fields)
 			cts_line_put(l, ", ");
 		cts_line_str(l, f->name);
@@ -44,26 +36,27 @@ static void put_field_names(struct cts_line *l)
 struct by_words {
 	struct group_by *by;
 	const struct place *at;
+	const char *option;
 };
 
 static const struct cts_field *field_find(const char *name, size_t len)
 {
 	for (const struct cts_field *f = cts_fields; f < cts_fields + CTS_FIELD_MAX; f++)
-		if (groups_by(f) && strlen(f->name) == len && memcmp(f->name, name, len) == 0)
+		if (strlen(f->name) == len && memcmp(f->name, name, len) == 0)
 			return f;
 	return NULL;
 }
 
-static void no_such_field(const struct place *at, const char *word, size_t len)
+static void no_such_field(const struct by_words *w, const char *word, size_t len)
 	__attribute__((noreturn));
-static void no_such_field(const struct place *at, const char *word, size_t len)
+static void no_such_field(const struct by_words *w, const char *word, size_t len)
 {
 	char names[1024];
 	struct cts_line l = { .at = names, .end = names + sizeof(names) };
 
 	put_field_names(&l);
-	die_at(at, EXIT_PARAMETER, "`%.*s' is no field for `--by': there are %.*s", (int)len, word,
-	       (int)(l.at - names), names);
+	die_at(w->at, EXIT_PARAMETER, "`%.*s' is no field for `--%s': there are %.*s", (int)len, word,
+	       w->option, (int)(l.at - names), names);
 }
 
 static bool prefix_read(const char **text, const char *end, unsigned int max, uint8_t *prefix)
@@ -106,17 +99,18 @@ static void by_word(void *ctx, const char *word, size_t len)
 	uint8_t prefix[2] = { PREFIX_HOST_V4, PREFIX_HOST_V6 };
 
 	if (!f || len >= sizeof(by->field[0].name))
-		no_such_field(w->at, word, len);
+		no_such_field(w, word, len);
 	if (slash && (f->type != CTS_FIELD_TYPE_ADDR || !prefixes_read(slash + 1, word + len, prefix)))
-		die_at(w->at, EXIT_PARAMETER, "bad network `%.*s' for `--by': an address and the "
+		die_at(w->at, EXIT_PARAMETER, "bad network `%.*s' for `--%s': an address and the "
 		       "bits of it that count, as in src/24, src/64 (IPv6), src/24/56 (both)",
-		       (int)len, word);
+		       (int)len, word, w->option);
 	for (unsigned int i = 0; i < by->n; i++)
 		if (strlen(by->field[i].name) == len && memcmp(by->field[i].name, word, len) == 0)
-			die_at(w->at, EXIT_PARAMETER, "`%.*s' stands twice in `--by'", (int)len,
-			       word);
+			die_at(w->at, EXIT_PARAMETER, "`%.*s' stands twice in `--%s'", (int)len,
+			       word, w->option);
 	if (by->n == GROUP_FIELDS_MAX)
-		die_at(w->at, EXIT_PARAMETER, "more than %u fields for `--by'", GROUP_FIELDS_MAX);
+		die_at(w->at, EXIT_PARAMETER, "more than %u fields for `--%s'", GROUP_FIELDS_MAX,
+		       w->option);
 	by->field[by->n].field = f;
 	memcpy(by->field[by->n].name, word, len);
 	by->field[by->n].name[len] = '\0';
@@ -124,9 +118,10 @@ static void by_word(void *ctx, const char *word, size_t len)
 	by->field[by->n++].network = slash != NULL;
 }
 
-void group_by_parse(struct group_by *by, const struct place *at, const char *text)
+void group_by_parse(struct group_by *by, const struct place *at, const char *text,
+		    const char *option)
 {
-	struct by_words w = { by, at };
+	struct by_words w = { by, at, option };
 
 	memset(by, 0, sizeof(*by));
 	each_word(at, text, by_word, &w);

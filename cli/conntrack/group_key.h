@@ -22,8 +22,10 @@ struct group_by {
 	} field[GROUP_FIELDS_MAX];
 };
 
-/* FIELD[,FIELD...]; mistakes are reported with their place and end the program. */
-void group_by_parse(struct group_by *by, const struct place *at, const char *text);
+/* FIELD[,FIELD...] of this option; mistakes are reported with their place and end the
+ * program. */
+void group_by_parse(struct group_by *by, const struct place *at, const char *text,
+		    const char *option);
 /* The key of a flow, of at most GROUP_KEY_MAX bytes. Returns its length. */
 size_t group_key(const struct group_by *by, const struct cts_flow *f, uint8_t *key);
 

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/conntrack/question.h"
+#include "cli/conntrack/sorted.h"
 
 #define EVERY_MIN_MS 100u
 #define EVERY_MAX_S 86400u
@@ -77,6 +77,13 @@ static void check_output(const struct cmdline *cl)
 		die_at(&cl->at, EXIT_PARAMETER, "cannot combine csv and json output");
 }
 
+/* The fields of an order are looked at before the table is. */
+static void check_order(const struct cmdline *cl)
+{
+	if (cmdline_has(cl, OPT_SORT))
+		sorted_destroy(sorted_create(&cl->at, cl->question.sort, 0));
+}
+
 void question_check(const struct cmdline *cl)
 {
 	struct group_by by;
@@ -88,7 +95,7 @@ void question_check(const struct cmdline *cl)
 			die_at(&cl->at, EXIT_PARAMETER, "`--top %" PRIu64 "' goes with -L, -C or -E "
 			       "and --by; --top alone is a view on the terminal", cl->question.top);
 		if (cmdline_has(cl, OPT_BY))
-			group_by_parse(&by, &cl->at, cl->question.by);
+			group_by_parse(&by, &cl->at, cl->question.by, "by");
 		tally_sort(cl);
 		return;
 	}
@@ -97,11 +104,13 @@ void question_check(const struct cmdline *cl)
 	needs_by(cl, OPT_INTERVALS);
 	if (cl->command->id != CMD_LIST)
 		needs_by(cl, OPT_SORT);
-	if (!cmdline_has(cl, OPT_BY))
+	if (!cmdline_has(cl, OPT_BY)) {
+		check_order(cl);
 		return;
+	}
 	not_with_by(cl, OPT_LIMIT);
 	not_with_by(cl, OPT_RESYNC);
 	check_output(cl);
-	group_by_parse(&by, &cl->at, cl->question.by);
+	group_by_parse(&by, &cl->at, cl->question.by, "by");
 	tally_sort(cl);
 }

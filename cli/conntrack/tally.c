@@ -62,7 +62,7 @@ static void tally_open(struct tally *t, const struct cmdline *cl,
 		       int (*consume)(void *, const struct cts_batch *))
 {
 	*t = (struct tally){ .consumer = { .name = "groups", .ctx = t, .consume = consume } };
-	group_by_parse(&t->by, &cl->at, cl->question.by);
+	group_by_parse(&t->by, &cl->at, cl->question.by, "by");
 	t->groups = groups_create(GROUPS_LIMIT);
 	if (!t->groups)
 		die(EXIT_OTHER, "not enough memory");

@@ -177,7 +177,7 @@ static const char *values(const char *text, const struct cts_flow *f, enum group
 	uint8_t key[GROUP_KEY_MAX];
 	struct group_by by;
 
-	group_by_parse(&by, &at, text);
+	group_by_parse(&by, &at, text, "by");
 	memset(key, 0xa5, sizeof(key));
 	assert_in_range(group_key(&by, f, key), 1, sizeof(key));
 	for (unsigned int i = 0; i < by.n; i++) {
@@ -251,7 +251,7 @@ static void columns_are_aligned(void **state)
 	char *text = NULL;
 	FILE *fp = open_memstream(&text, &size);
 
-	group_by_parse(&by, &at, "src,dport");
+	group_by_parse(&by, &at, "src,dport", "by");
 	groups_add(g, key, group_key(&by, &f, key), (const uint64_t[GROUP_SUMS]){ 1234567 });
 	f.orig.src.bytes[0] = 1;
 	f.orig.dport = htons(8);

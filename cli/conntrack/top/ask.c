@@ -58,7 +58,7 @@ static void try_by(struct top *t, const char *text)
 	struct group_by by;
 
 	(void)t;
-	group_by_parse(&by, &typed, text);
+	group_by_parse(&by, &typed, text, "by");
 }
 
 /* The first line of what the child said, without the program's name. */
@@ -121,7 +121,7 @@ void top_set_by(struct top *t, const char *text)
 {
 	if (!is_right(t, try_by, text))
 		return;
-	group_by_parse(&t->by, &typed, text);
+	group_by_parse(&t->by, &typed, text, "by");
 	snprintf(t->by_text, sizeof(t->by_text), "%s", text);
 	t->view = TOP_GROUPS;
 	t->in_group = false;

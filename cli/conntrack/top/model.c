@@ -25,7 +25,7 @@ int top_init(struct top *t, struct cmdline *cl, struct parser *parser)
 	if (!t->every_ms)
 		t->every_ms = EVERY_DEFAULT_MS;
 	snprintf(t->by_text, sizeof(t->by_text), "%s", cl->question.by ? cl->question.by : "src");
-	group_by_parse(&t->by, &cl->at, t->by_text);
+	group_by_parse(&t->by, &cl->at, t->by_text, "by");
 	t->labels = cts_labelmap_load(cl->labelmap_path);
 	t->groups = groups_create(GROUPS_LIMIT);
 	t->flow = calloc(TOP_ROWS_MAX, sizeof(*t->flow));
