@@ -82,7 +82,7 @@ void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
 	}
 	cts_takeover_cancel_purge(d->takeover);
 	if (internal)
-		cts_engine_flush_internal(d->engine, now);
+		cts_node_flush_internal(d->node);
 	if (external)
 		cts_engine_flush_external(d->engine, now);
 	cts_info("flush: %s", argc < 2 ? "both caches" : internal ? "internal cache" : "external cache");

@@ -362,7 +362,7 @@ static void follow_dumped(struct cts_follow *f, struct item *it, bool refused)
 		return;
 	}
 	if (!it->ref && f->conf.ops->foreign &&
-	    f->conf.ops->foreign(f->conf.ctx, it->key, it->key_len))
+	    f->conf.ops->foreign(f->conf.ctx, it->key, it->key_len, it->flow))
 		return;
 	if (!it->ref)
 		f->st.repaired_missing++;

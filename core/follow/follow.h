@@ -43,9 +43,11 @@ struct cts_follow_ops {
 	 * cts_follow_consume(), or as cts_follow_absent(). (Entries of a dump have type
 	 * NEW: they may be older than events that were read.) */
 	void (*get)(void *ctx, const struct cts_flow *key);
-	/* Was this key put into the kernel for another node and not taken over by local
-	 * traffic? Then a dump's entry is not ours. NULL: never. */
-	bool (*foreign)(void *ctx, const uint8_t *key, size_t key_len);
+	/* Was this entry put into the kernel for another node and not taken over by local
+	 * traffic? Then a dump's entry is not ours. flow is what the dump says of it. NULL:
+	 * never. */
+	bool (*foreign)(void *ctx, const uint8_t *key, size_t key_len,
+			const struct cts_flow *flow);
 };
 
 struct cts_follow_conf {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include <linux/netfilter/nf_conntrack_tcp.h>
-#include <netinet/in.h>
+#include <string.h>
 
 #include "core/node/commit.h"
+#include "core/node/join.h"
+#include "core/node/timeout.h"
 
 #define COMMIT_AHEAD 8u            /* entries that are fetched before they are looked at */
-#define TIMEOUT_MIN_S 60u          /* of a committed flow... */
-#define TIMEOUT_MIN_OPENING_S 10u  /* ... of a TCP connection that is not established */
 
 void commit_begin(struct commit *c, struct work *w)
 {
@@ -25,28 +24,56 @@ uint64_t commit_size(const struct commit *c)
 	return n;
 }
 
-/* An owner's silence about a flow means that it lives: its age counts only from
- * when the owner itself was last heard. */
-static void set_timeout(struct work *w, const struct cts_node_info *owner)
+/* The flow in hand becomes what the own, older entry and this replica know together.
+ * false: the kernel knows it already. */
+static bool join_own(struct work *w, uint32_t own)
 {
-	struct cts_flow *f = &w->store.flow;
-	uint64_t absent_s = owner->last_received_ns && w->now > owner->last_received_ns
-				    ? (w->now - owner->last_received_ns) / 1000000000u : 0;
-	bool opening = f->orig.proto == IPPROTO_TCP && cts_flow_has(f, CTS_FLOW_TCP_STATE) &&
-		       f->tcp_state != TCP_CONNTRACK_ESTABLISHED;
-	uint32_t least = opening ? TIMEOUT_MIN_OPENING_S : TIMEOUT_MIN_S;
+	struct cts_flow_store replica = w->store;
+	struct cts_cache *internal = cts_engine_internal(w->conf.engine);
 
-	if (!cts_flow_has(f, CTS_FLOW_TIMEOUT)) {
-		if (!w->conf.commit_timeout_s)
-			return; /* the writer knows the protocol's default */
-		f->present |= CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
-		f->timeout = w->conf.commit_timeout_s;
+	replica.flow.labels = replica.labels;
+	replica.flow.helper = replica.helper;
+	if (!work_unpack(w, internal, own) || !join_flows(&w->store, &replica.flow, 1))
+		return false;
+	if (cts_flow_has(&replica.flow, CTS_FLOW_TIMEOUT))
+		w->store.flow.timeout = replica.flow.timeout;
+	return true;
+}
+
+/* A replica is used: how old is it, and is it all that its owner had? */
+static void note_owner(const struct work *w, const struct cts_node_info *owner,
+		       struct cts_takeover_result *res)
+{
+	uint64_t absent_ms = owner_absent_ms(owner, w->now);
+
+	res->unconfirmed += !owner->in_sync;
+	if (absent_ms <= res->absent_ms)
+		return;
+	res->absent_ms = absent_ms;
+	memcpy(res->absent, owner->name, sizeof(res->absent));
+}
+
+/* The kernel has the flow under this node's own name. */
+static bool commit_known(struct commit *c, struct work *w, uint32_t own, uint32_t version,
+			 struct cts_takeover_result *res)
+{
+	const struct cts_node_info *owner = &c->walk.node[c->walk.at];
+	size_t len;
+	const uint8_t *data = cts_cache_data(cts_engine_internal(w->conf.engine), own, &len);
+
+	if (cts_packed_version(data, len) >= version) {
+		res->by_class[CTS_WRITE_UPDATED]++;
+		return false;
 	}
-	if (w->conf.commit_timeout_s && f->timeout > w->conf.commit_timeout_s)
-		f->timeout = w->conf.commit_timeout_s;
-	f->timeout = f->timeout > absent_s ? f->timeout - (uint32_t)absent_s : 0;
-	if (f->timeout < least)
-		f->timeout = least;
+	note_owner(w, owner, res);
+	if (!join_own(w, own)) {
+		res->by_class[CTS_WRITE_UPDATED]++;
+		cts_engine_adopt(w->conf.engine, owner->id, c->walk.ref, w->now);
+		return false;
+	}
+	res->brought_up++;
+	taken_over_timeout(w, owner_absent_ms(owner, w->now));
+	return work_write(w, CTS_OP_REFRESH, cookie(FOR_COMMIT, c->walk.at, c->walk.ref));
 }
 
 /* One replica. true: an operation was made of it. */
@@ -56,6 +83,7 @@ static bool commit_entry(struct commit *c, struct work *w, struct cts_cache *cac
 	const struct cts_node_info *owner = &c->walk.node[c->walk.at];
 	size_t len;
 	const uint8_t *data = cts_cache_data(cache, c->walk.ref, &len);
+	uint32_t own;
 
 	if (!work_unpack(w, cache, c->walk.ref) ||
 	    cts_flow_has(&w->store.flow, CTS_FLOW_MASTER) != (c->pass == 1))
@@ -63,12 +91,11 @@ static bool commit_entry(struct commit *c, struct work *w, struct cts_cache *cac
 	if (!cts_engine_newest(w->conf.engine, owner->id, c->walk.ref))
 		return false;
 	res->entries++;
-	if (cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len))) {
-		res->by_class[CTS_WRITE_UPDATED]++; /* the kernel has it already */
-		return false;
-	}
-	res->unconfirmed += !owner->in_sync;
-	set_timeout(w, owner);
+	own = cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len));
+	if (own)
+		return commit_known(c, w, own, cts_packed_version(data, len), res);
+	note_owner(w, owner, res);
+	taken_over_timeout(w, owner_absent_ms(owner, w->now));
 	return work_write(w, CTS_OP_RESTORE, cookie(FOR_COMMIT, c->walk.at, c->walk.ref));
 }
 
@@ -111,9 +138,41 @@ bool commit_step(struct commit *c, struct work *w, struct cts_takeover_result *r
 	return !res->full && !(c->pass == 1 && walk_is_over(&c->walk));
 }
 
+/* What the own entry knew beyond the replica that took its place. */
+static void keep_own(struct work *w, const struct cts_flow_store *own)
+{
+	uint8_t packed[CTS_PACK_MAX];
+	size_t len, key_len = cts_flow_pack_key(&own->flow, packed);
+	uint32_t ref = cts_engine_find(w->conf.engine, packed, key_len);
+
+	if (!ref || !work_unpack(w, cts_engine_internal(w->conf.engine), ref) ||
+	    !join_flows(&w->store, &own->flow, -1))
+		return;
+	len = cts_flow_pack(&w->store.flow, cts_engine_attrs(w->conf.engine), packed,
+			    sizeof(packed));
+	if (len)
+		cts_engine_put(w->conf.engine, packed, len, true, w->now);
+}
+
 void commit_written(struct commit *c, struct work *w, uint64_t cookie, enum cts_write_class cls)
 {
-	if (work_in_kernel(cls))
-		cts_engine_adopt(w->conf.engine, c->walk.node[cookie_node(cookie)].id,
-				 (uint32_t)cookie, w->now);
+	uint32_t node = c->walk.node[cookie_node(cookie)].id;
+	struct cts_cache *cache = cts_engine_external(w->conf.engine, node);
+	struct cts_flow_store own;
+	const uint8_t *data;
+	uint32_t ref = 0;
+	size_t len;
+
+	if (!work_in_kernel(cls) || !cache)
+		return;
+	data = cts_cache_data(cache, (uint32_t)cookie, &len);
+	if (data)
+		ref = cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len));
+	if (ref) {
+		data = cts_cache_data(cts_engine_internal(w->conf.engine), ref, &len);
+		ref = cts_flow_unpack(data, len, &own, NULL) == 0;
+	}
+	cts_engine_adopt(w->conf.engine, node, (uint32_t)cookie, w->now);
+	if (ref)
+		keep_own(w, &own);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Commit: the newest replica of each flow goes into the kernel, and what the kernel
- * took becomes this node's own. */
+ * took becomes this node's own. Where it is newer than what this node's kernel has, the
+ * kernel's entry is brought up to it. */
 #ifndef CTS_NODE_COMMIT_H
 #define CTS_NODE_COMMIT_H
 

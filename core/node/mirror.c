@@ -15,7 +15,23 @@ struct cts_mirror {
 	struct cts_cache *cache;         /* the engine's */
 	struct cts_follow_ops ops;
 	struct cts_follow *follow;       /* owned */
+	size_t (*join)(void *ctx, const uint8_t *packed, size_t len,
+		       uint8_t joined[CTS_PACK_MAX], uint32_t *above);
+	void *join_ctx;
 };
+
+static uint32_t mirror_put(struct cts_mirror *m, const struct cts_change *c, uint64_t now_ns)
+{
+	uint8_t joined[CTS_PACK_MAX];
+	uint32_t above;
+	size_t len = 0;
+
+	if (m->join && !(c->ref && cts_engine_live(m->engine, c->ref)))
+		len = m->join(m->join_ctx, c->packed, c->len, joined, &above);
+	if (len)
+		return cts_engine_put_above(m->engine, joined, len, above, now_ns);
+	return cts_engine_set(m->engine, c->ref, c->hash, c->packed, c->len, true, now_ns);
+}
 
 static void mirror_apply(void *ctx, const struct cts_change *list, size_t n, uint64_t now_ns)
 {
@@ -29,7 +45,7 @@ static void mirror_apply(void *ctx, const struct cts_change *list, size_t n, uin
 			cts_engine_gone(m->engine, c->ref, now_ns);
 			continue;
 		}
-		ref = cts_engine_set(m->engine, c->ref, c->hash, c->packed, c->len, true, now_ns);
+		ref = mirror_put(m, c, now_ns);
 		if (ref)
 			cts_cache_entry(m->cache, ref)->aux = c->mark;
 	}
@@ -79,6 +95,15 @@ void cts_mirror_destroy(struct cts_mirror *m)
 		return;
 	cts_follow_destroy(m->follow);
 	free(m);
+}
+
+void cts_mirror_set_join(struct cts_mirror *m,
+			 size_t (*join)(void *ctx, const uint8_t *packed, size_t len,
+					uint8_t joined[CTS_PACK_MAX], uint32_t *above),
+			 void *ctx)
+{
+	m->join = join;
+	m->join_ctx = ctx;
 }
 
 struct cts_follow *cts_mirror_follow(struct cts_mirror *m)

@@ -15,6 +15,13 @@ struct cts_mirror *cts_mirror_create(struct cts_engine *engine, const struct cts
 				     void *ctx);
 void cts_mirror_destroy(struct cts_mirror *m);   /* takes NULL */
 struct cts_follow *cts_mirror_follow(struct cts_mirror *m);
+/* The kernel has an entry that this node does not own yet: what others know of it comes
+ * with it. Writes packed, joined with that, and its version, above which the entry's
+ * becomes; returns the length, 0: nobody else knows it. */
+void cts_mirror_set_join(struct cts_mirror *m,
+			 size_t (*join)(void *ctx, const uint8_t *packed, size_t len,
+					uint8_t joined[CTS_PACK_MAX], uint32_t *above),
+			 void *ctx);
 
 /* The names that callers know. */
 #define cts_mirror_ops cts_follow_ops

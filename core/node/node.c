@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include "core/node/mirror.h"
 
 #define CACHE_LIMIT_DEFAULT 262144u   /* where nf_conntrack_max cannot be read */
+#define LIMIT_EVERY_US 3000000u       /* how often it is read again */
 
 struct cts_node {
 	struct cts_node_conf conf;
@@ -28,6 +30,8 @@ struct cts_node {
 	struct cts_writer *writer;
 	struct cts_takeover *takeover;
 	struct cts_timer *timer;
+	struct cts_timer *limit_timer;
+	size_t limit;                      /* of the caches */
 	struct cts_consumer sync;
 	uint64_t due_ns;                   /* that timer is armed for */
 	uint64_t started_ns;               /* CLOCK_MONOTONIC */
@@ -103,6 +107,7 @@ static void engine_peer_state(void *ctx, uint32_t node, enum cts_peer_state stat
 
 	cts_info("sync: node %s (%08x) %s: %s", node_name(n, node, &info), node, names[state],
 		 why ? why : "");
+	cts_takeover_peer_state(n->takeover, node, state, cts_node_now_ns(n));
 }
 
 /* What the engine says at most once a minute. */
@@ -111,11 +116,14 @@ static void engine_report(void *ctx, enum cts_sync_report what, uint32_t node, u
 {
 	struct cts_node *n = ctx;
 	struct cts_node_info info;
+	char from[CTS_LINK_PEER_LEN] = "", name[128] = "";
 
+	if (peer)
+		cts_links_peer(n->links, link, peer, from);
 	if (node)
-		cts_warn("sync: node %s (%08x): %s", node_name(n, node, &info), node, text);
-	else
-		cts_warn("sync: %s", text);
+		snprintf(name, sizeof(name), "node %s (%08x)", node_name(n, node, &info), node);
+	cts_warn("sync: %s%s%s%s%s", name, *from ? " at " : "", from, *name || *from ? ": " : "",
+		 text);
 }
 
 static struct cts_engine_ops engine_ops(bool inject)
@@ -180,11 +188,20 @@ static void mirror_get(void *ctx, const struct cts_flow *key)
 	cts_node_reader_get(n->reader, key);
 }
 
-static bool mirror_foreign(void *ctx, const uint8_t *key, size_t key_len)
+static bool mirror_foreign(void *ctx, const uint8_t *key, size_t key_len,
+			   const struct cts_flow *flow)
 {
 	struct cts_node *n = ctx;
 
-	return cts_takeover_foreign(n->takeover, key, key_len);
+	return cts_takeover_foreign(n->takeover, key, key_len, flow);
+}
+
+static size_t mirror_join(void *ctx, const uint8_t *packed, size_t len,
+			  uint8_t joined[CTS_PACK_MAX], uint32_t *above)
+{
+	struct cts_node *n = ctx;
+
+	return cts_takeover_join(n->takeover, packed, len, joined, above);
 }
 
 static const struct cts_mirror_ops mirror_ops = { .get = mirror_get, .foreign = mirror_foreign };
@@ -223,7 +240,18 @@ static int kernel_flush(void *ctx)
 	return cts_writer_flush(n->writer);
 }
 
-static const struct cts_node_kernel kernel = { .add = kernel_add, .flush = kernel_flush };
+static uint64_t kernel_room(void *ctx)
+{
+	int64_t max = cts_table_max(), count = cts_table_count();
+
+	if (max < 0 || count < 0)
+		return UINT64_MAX;
+	return max > count ? (uint64_t)(max - count) : 0;
+}
+
+static const struct cts_node_kernel kernel = {
+	.add = kernel_add, .flush = kernel_flush, .room = kernel_room,
+};
 
 static void writer_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
 {
@@ -270,6 +298,15 @@ bool cts_node_turn(struct cts_node *n)
 	return more;
 }
 
+void cts_node_flush_internal(struct cts_node *n)
+{
+	if (!n->engine)
+		return;
+	n->table_read = false;
+	cts_engine_flush_internal(n->engine, cts_node_now_ns(n));
+	cts_node_reader_restart(n->reader);
+}
+
 void cts_node_bye(struct cts_node *n)
 {
 	if (n->engine)
@@ -285,6 +322,20 @@ static size_t cache_limit(const struct cts_node *n)
 	if (!limit)
 		limit = cts_table_max();
 	return limit > 0 ? (size_t)limit : CACHE_LIMIT_DEFAULT;
+}
+
+/* Whoever raises nf_conntrack_max means the caches, too. */
+static void limit_fired(void *ctx)
+{
+	struct cts_node *n = ctx;
+	size_t limit = cache_limit(n);
+
+	cts_timer_arm_us(n->limit_timer, LIMIT_EVERY_US);
+	if (limit == n->limit)
+		return;
+	cts_info("cache: the limit follows nf_conntrack_max: %zu entries, was %zu", limit, n->limit);
+	n->limit = limit;
+	cts_engine_set_limit(n->engine, limit);
 }
 
 static enum cts_sync_mode sync_mode(const struct cts_options *sync)
@@ -314,6 +365,7 @@ static int create_engine(struct cts_node *n)
 {
 	const struct cts_config *c = n->conf.config;
 	const struct cts_options *sync = c->sync;
+	const size_t limit = n->limit = cache_limit(n);
 	uint32_t nodes[CTS_NODES_MAX];
 	size_t n_nodes = cts_options_count(sync, "nodes");
 	const struct cts_engine_ops ops = engine_ops(!cts_options_bool(sync, "external_cache"));
@@ -324,7 +376,7 @@ static int create_engine(struct cts_node *n)
 		.nodes = n_nodes ? nodes : NULL,
 		.n_nodes = n_nodes,
 		.table_id = n->conf.table_id,
-		.cache_limit = cache_limit(n),
+		.cache_limit = limit,
 		.attrs = cts_config_attributes(c),
 		.dead_after_ms = (uint32_t)cts_options_int(sync, "dead_after_ms"),
 		.purge_timeout_s = (uint32_t)cts_options_int(sync, "purge_timeout"),
@@ -339,10 +391,17 @@ static int create_engine(struct cts_node *n)
 		nodes[i] = cts_node_id(cts_options_item(sync, "nodes", i));
 	n->engine = cts_engine_create(&conf, &ops, n, cts_node_now_ns(n));
 	n->timer = cts_timer_create(n->conf.loop, timer_fired, n);
-	if (!n->engine || !n->timer)
+	n->limit_timer = cts_timer_create(n->conf.loop, limit_fired, n);
+	if (!n->engine || !n->timer || !n->limit_timer)
 		return -1;
+	if (!cts_options_int(c->cache, "limit"))
+		cts_timer_arm_us(n->limit_timer, LIMIT_EVERY_US);
 	n->mirror = cts_mirror_create(n->engine, &mirror_ops, n);
-	return n->mirror ? 0 : -1;
+	if (!n->mirror)
+		return -1;
+	if (!cts_options_bool(sync, "external_cache"))
+		cts_mirror_set_join(n->mirror, mirror_join, n);
+	return 0;
 }
 
 /* Outputs are to hear of every flow; the caches alone can do with a dump. */
@@ -469,6 +528,7 @@ void cts_node_destroy(struct cts_node *n)
 	cts_engine_destroy(n->engine);
 	cts_links_destroy(n->links);
 	cts_timer_destroy(n->timer);
+	cts_timer_destroy(n->limit_timer);
 	free(n);
 }
 

@@ -39,6 +39,7 @@ struct cts_node_reader {
 	uint64_t due_ns;                 /* of the next one; 0: not planned */
 	bool wanted;                     /* a dump as soon as possible */
 	bool is_ready, readable;
+	bool stale;                      /* the running dump began before a restart */
 	bool unanswered;                 /* a question, since the last dump */
 	bool undrained;                  /* what was told before a loss may still be unread */
 	bool hushed;                     /* not told of new flows; a dump follows */
@@ -147,7 +148,7 @@ static void check_loss(struct cts_node_reader *r)
 
 static void dump_begin(struct cts_node_reader *r)
 {
-	r->wanted = r->unanswered = false;
+	r->wanted = r->unanswered = r->stale = false;
 	r->due_ns = 0;
 	r->dump_cpu_ns = 0;
 	if (cts_resync_begin(r->resync) == 0)
@@ -163,8 +164,10 @@ static void dump_done(struct cts_node_reader *r)
 	uint64_t ms = (uint64_t)interval * 1000u;
 	uint64_t stretched = r->dump_cpu_ns * RECONCILE_SHARE / 1000000u;
 
-	r->is_ready = true;
-	r->ready(r->ready_ctx);
+	if (!r->stale) {
+		r->is_ready = true;
+		r->ready(r->ready_ctx);
+	}
 	if (interval && !r->due_ns)
 		plan(r, ms > stretched || r->conf.poll_s ? ms : stretched);
 }
@@ -243,6 +246,13 @@ void cts_node_reader_reconcile(struct cts_node_reader *r)
 {
 	r->wanted = true;
 	cts_timer_arm_us(r->timer, 0); /* wakes the loop */
+}
+
+void cts_node_reader_restart(struct cts_node_reader *r)
+{
+	r->is_ready = false;
+	r->stale = cts_resync_running(r->resync);
+	cts_node_reader_reconcile(r);
 }
 
 void cts_node_reader_hush(struct cts_node_reader *r, bool on)

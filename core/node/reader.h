@@ -43,6 +43,8 @@ uint32_t cts_node_reader_portid(const struct cts_node_reader *r);
 bool cts_node_reader_turn(struct cts_node_reader *r);
 /* Compare with the kernel's table as soon as possible. */
 void cts_node_reader_reconcile(struct cts_node_reader *r);
+/* The mirror was emptied: read the whole table as at the start; ready() follows again. */
+void cts_node_reader_restart(struct cts_node_reader *r);
 
 /* While a commit creates entries: do not hear of new flows, which is a third of the
  * kernel's work for each; what is missed comes with the dump that follows. */

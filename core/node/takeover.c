@@ -34,7 +34,7 @@ struct cts_takeover *cts_takeover_create(const struct cts_takeover_conf *conf)
 		return NULL;
 	t->work.conf = *conf;
 	purge_init(&t->purge);
-	if (conf->inject && inject_init(&t->inject, 0) < 0) {
+	if (conf->inject && inject_init(&t->inject, &t->work) < 0) {
 		cts_takeover_destroy(t);
 		errno = ENOMEM;
 		return NULL;
@@ -135,8 +135,10 @@ static void planned_purge(struct cts_takeover *t)
 
 void cts_takeover_written(struct cts_takeover *t, uint64_t c, enum cts_write_class cls, int err)
 {
-	if (cookie_for(c) == FOR_INJECT)
+	if (cookie_for(c) == FOR_INJECT) {
+		inject_written(&t->inject, &t->work, c, cls);
 		return;
+	}
 	t->job.result.by_class[cls]++;
 	if (cls == CTS_WRITE_TABLE_FULL)
 		t->job.result.full = true;
@@ -186,7 +188,7 @@ bool cts_takeover_step(struct cts_takeover *t, uint64_t now_ns)
 
 uint64_t cts_takeover_deadline(const struct cts_takeover *t)
 {
-	uint64_t due = t->work.conf.inject ? t->inject.rearm_ns : UINT64_MAX;
+	uint64_t due = t->work.conf.inject ? inject_deadline(&t->inject) : UINT64_MAX;
 
 	return t->purge.due_ns < due ? t->purge.due_ns : due;
 }
@@ -205,10 +207,30 @@ void cts_takeover_applied(struct cts_takeover *t, uint32_t node, const struct ct
 	inject_applied(&t->inject, &t->work, node, list, n);
 }
 
-bool cts_takeover_foreign(struct cts_takeover *t, const uint8_t *key, size_t key_len)
+void cts_takeover_peer_state(struct cts_takeover *t, uint32_t node, enum cts_peer_state state,
+			     uint64_t now_ns)
 {
-	return t->work.conf.inject &&
-	       cts_engine_replica_exists(t->work.conf.engine, key, key_len);
+	t->work.now = now_ns;
+	if (t->work.conf.inject)
+		inject_peer_state(&t->inject, &t->work, node, state);
+}
+
+bool cts_takeover_foreign(struct cts_takeover *t, const uint8_t *key, size_t key_len,
+			  const struct cts_flow *flow)
+{
+	return t->work.conf.inject && inject_foreign(&t->work, key, key_len, flow);
+}
+
+size_t cts_takeover_join(struct cts_takeover *t, const uint8_t *packed, size_t len,
+			 uint8_t joined[CTS_PACK_MAX], uint32_t *above)
+{
+	return t->work.conf.inject ? inject_join(&t->inject, &t->work, packed, len, joined, above)
+				   : 0;
+}
+
+uint64_t cts_takeover_lacking(const struct cts_takeover *t)
+{
+	return lack_count(&t->inject.lack);
 }
 
 /* -- what it is -- */

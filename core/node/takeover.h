@@ -46,11 +46,14 @@ struct cts_takeover_result {
 	uint64_t by_class[CTS_WRITE_CLASS_MAX];
 	uint64_t entries;             /* looked at */
 	uint64_t unconfirmed;         /* of owners that are not in sync: may be older than theirs */
+	uint64_t brought_up;          /* that the kernel had in an older form */
+	uint64_t absent_ms;           /* how long ago the longest silent owner was received from */
+	char absent[64];              /* its name */
 	uint64_t kept;                /* demote: no other node has them yet */
 	uint64_t ns;                  /* from begin to end */
 	bool full;                    /* the kernel's table is full: stopped */
 	bool complete;                /* all that was there could be restored */
-	char text[256];               /* one line that says all this */
+	char text[384];               /* one line that says all this */
 };
 
 /* Who waits for the end of a job; called once, from a step. May be NULL everywhere. */
@@ -77,8 +80,19 @@ void cts_takeover_cancel_purge(struct cts_takeover *t);
 /* The engine's applied(): with inject, changes of replicas go to the kernel. */
 void cts_takeover_applied(struct cts_takeover *t, uint32_t node, const struct cts_applied *list,
 			  size_t n, uint64_t now_ns);
-/* The mirror's foreign(): was this key put into the kernel for another node? */
-bool cts_takeover_foreign(struct cts_takeover *t, const uint8_t *key, size_t key_len);
+/* The engine's peer_state(): with inject, the flows of a node that left are taken over. */
+void cts_takeover_peer_state(struct cts_takeover *t, uint32_t node, enum cts_peer_state state,
+			     uint64_t now_ns);
+/* The mirror's foreign(): was this entry put into the kernel for another node, and does
+ * the kernel know no more of it than that node? */
+bool cts_takeover_foreign(struct cts_takeover *t, const uint8_t *key, size_t key_len,
+			  const struct cts_flow *flow);
+/* The mirror's join(): the kernel's entry is about to become this node's own; with inject,
+ * what the newest replica knows comes with it. 0: there is none. */
+size_t cts_takeover_join(struct cts_takeover *t, const uint8_t *packed, size_t len,
+			 uint8_t joined[CTS_PACK_MAX], uint32_t *above);
+/* Entries of other nodes that this kernel refuses. */
+uint64_t cts_takeover_lacking(const struct cts_takeover *t);
 
 /* "active" after a promote, "standby" after a demote, "unknown" before either. */
 const char *cts_takeover_role(const struct cts_takeover *t);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -341,6 +343,26 @@ void cts_links_heard(struct cts_links *l, unsigned int link, uint32_t peer, uint
 	n->heard_ns[link] = now;
 	if (fresh)
 		links_choose(l);
+}
+
+/* Numbers of peers that were configured are their places in the list; multicast makes one
+ * of the address, corosync has its node's. */
+void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
+		    char buf[CTS_LINK_PEER_LEN])
+{
+	const struct cts_config_block *b = link < l->n ? l->link[link].block : NULL;
+	const char *plugin = b ? b->plugin : "link";
+	bool listed = b && (strcmp(plugin, "udp") == 0 || strcmp(plugin, "tcp") == 0);
+	struct in_addr v4 = { .s_addr = htonl(peer) };
+
+	if (listed && peer && peer <= cts_options_count(b->options, "peers"))
+		snprintf(buf, CTS_LINK_PEER_LEN, "%s (%s)",
+			 cts_options_item(b->options, "peers", peer - 1), plugin);
+	else if (strcmp(plugin, "multicast") == 0 &&
+		 !strchr(cts_options_string(b->options, "group"), ':'))
+		snprintf(buf, CTS_LINK_PEER_LEN, "%s (multicast)", inet_ntoa(v4));
+	else
+		snprintf(buf, CTS_LINK_PEER_LEN, "peer %u (%s)", peer, plugin);
 }
 
 void cts_links_stalled(struct cts_links *l)

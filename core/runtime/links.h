@@ -55,6 +55,12 @@ struct cts_link_info {
 	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 	struct cts_transport_status status;
 };
+/* Where messages of this transport peer come from, for people: an address as it was
+ * configured, or the transport's own number for it. */
+#define CTS_LINK_PEER_LEN 128u
+void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
+		    char buf[CTS_LINK_PEER_LEN]);
+
 size_t cts_links_count(const struct cts_links *l);
 void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info *info);
 unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p, unsigned int max);
