@@ -229,7 +229,7 @@ static bool run_sender(struct cts_engine *e)
 	more = sender_run(&e->sender, &lagging);
 	if (!lagging)
 		return more;
-	for (unsigned int i = 0; i < PEERS_MAX; i++)
+	for (unsigned int i = 0; i < e->peers.n; i++)
 		if (lagging >> i & 1)
 			peer_event(&e->peers, e->peers.list[i], PEER_LAGS, "it does not keep up");
 	lagging = 0;

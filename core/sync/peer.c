@@ -55,7 +55,7 @@ unsigned int peer_index(const struct peers *ps, const struct peer *p)
 {
 	unsigned int i;
 
-	for (i = 0; i < PEERS_MAX && ps->list[i] != p; i++)
+	for (i = 0; i < ps->n && ps->list[i] != p; i++)
 		;
 	return i;
 }
@@ -137,9 +137,11 @@ void peer_event(struct peers *ps, struct peer *p, enum peer_event event, const c
 
 struct peer *peers_find(const struct peers *ps, uint32_t id)
 {
-	for (unsigned int i = 0; i < PEERS_MAX; i++)
-		if (ps->list[i] && ps->list[i]->id == id)
-			return ps->list[i];
+	struct peer *p;
+
+	peers_for_each(p, ps)
+		if (p->id == id)
+			return p;
 	return NULL;
 }
 
@@ -187,14 +189,17 @@ struct peer *peers_add(struct peers *ps, uint32_t id)
 	if (ps->list[slot])
 		peer_free(ps->list[slot]);
 	ps->list[slot] = p;
+	if (ps->n < (unsigned int)slot + 1)
+		ps->n = (unsigned int)slot + 1;
 	return p;
 }
 
 void peers_fini(struct peers *ps)
 {
-	for (unsigned int i = 0; i < PEERS_MAX; i++)
-		if (ps->list[i])
-			peer_free(ps->list[i]);
+	struct peer *p;
+
+	peers_for_each(p, ps)
+		peer_free(p);
 }
 
 /* -- the newest of several replicas -- */

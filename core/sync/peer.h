@@ -84,6 +84,7 @@ struct peers {
 	struct sender *sender;       /* lent */
 	struct applied applied;
 	struct peer *list[PEERS_MAX];        /* owned; NULL: free */
+	unsigned int n;              /* slots that were ever in use */
 };
 
 void peers_fini(struct peers *ps);
@@ -91,7 +92,7 @@ struct peer *peers_find(const struct peers *ps, uint32_t id);
 /* A slot for a node that proved its epoch; dead and empty ones make room. NULL: none. */
 struct peer *peers_add(struct peers *ps, uint32_t id);
 #define peers_for_each(p, ps) \
-	for (unsigned int i_ = 0; i_ < PEERS_MAX; i_++) \
+	for (unsigned int i_ = 0; i_ < (ps)->n; i_++) \
 		if (((p) = (ps)->list[i_]))
 
 /* Is a replica of p to be preferred to one of best? best NULL: yes. */

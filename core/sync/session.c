@@ -86,11 +86,11 @@ static void send_hello(struct session *s)
 	hello_fill(s, &h);
 	cts_wire_begin(&o, buf, size);
 	build_hello(&o, &h);
-	for (unsigned int i = 0; i < PEERS_MAX && o.size - o.len >= REPORT_BYTES; i++) {
-		const struct peer *p = s->peers->list[s->report_next];
+	for (unsigned int i = 0; i < s->peers->n && o.size - o.len >= REPORT_BYTES; i++) {
+		const struct peer *p = s->peers->list[s->report_next % s->peers->n];
 		struct report r;
 
-		s->report_next = (s->report_next + 1) % PEERS_MAX;
+		s->report_next++;
 		if (!p || !p->epoch || !peer_present(p))
 			continue;
 		report_of(s, p, &r);
@@ -739,6 +739,7 @@ void session_run(struct session *s)
 uint64_t session_deadline(const struct session *s)
 {
 	uint64_t t = s->check_ns;
+	const struct peer *p;
 
 	if (s->out)
 		return t;
@@ -746,14 +747,13 @@ uint64_t session_deadline(const struct session *s)
 		t = s->hello_ns;
 	if (s->n_proof && s->proof_ns < t)
 		t = s->proof_ns;
-	for (unsigned int i = 0; i < PEERS_MAX; i++) {
-		const struct peer *p = s->peers->list[i];
-		uint64_t at = p && peer_present(p) ? receiver_deadline(&p->recv) : NEVER;
+	peers_for_each(p, s->peers) {
+		uint64_t at = peer_present(p) ? receiver_deadline(&p->recv) : NEVER;
 
 		t = at < t ? at : t;
-		if (p && p->state == PEER_STARTING && p->start_ns < t)
+		if (p->state == PEER_STARTING && p->start_ns < t)
 			t = p->start_ns;
-		if (p && p->state == PEER_RESTING && p->rest_until_ns < t)
+		if (p->state == PEER_RESTING && p->rest_until_ns < t)
 			t = p->rest_until_ns;
 	}
 	return t;

@@ -268,9 +268,12 @@ static void judge_size(struct sender *s, size_t transport)
 	if (w->large_lost < SIZE_LOST || w->small_acked < SIZE_PASSED)
 		return;
 	w->large_lost = w->small_acked = 0;
-	if (size_shrink(&s->size, transport, b->now) && b->ops.report)
-		b->ops.report(b->ctx, CTS_REPORT_SIZE, 0, 0, 0,
-			      "large messages do not arrive: smaller ones are sent");
+	if (!size_shrink(&s->size, transport, b->now) || !b->ops.report ||
+	    (s->size.reported_ns && b->now - s->size.reported_ns < 60 * SECOND))
+		return;
+	s->size.reported_ns = b->now;
+	b->ops.report(b->ctx, CTS_REPORT_SIZE, 0, 0, 0,
+		      "large messages do not arrive: smaller ones are sent");
 }
 
 /* One batch. Returns false when nothing more can or need be built. */

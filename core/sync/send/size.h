@@ -22,6 +22,7 @@ struct size {
 	size_t probe;                /* that is being tried; 0: none */
 	uint64_t probe_seq;          /* with this message */
 	uint64_t probe_ns, wait_ns;  /* when, and how long after the last try */
+	uint64_t reported_ns;        /* when that messages are smaller was reported */
 };
 
 void size_init(struct size *s);

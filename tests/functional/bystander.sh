@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Three nodes, one of which is deaf: it sends, and receives nothing. The other two stay in
+# sync with each other under 20,000 changes a second, and nobody says of the deaf one that
+# it holds what it does not.
+. "$(dirname "$0")/lib.sh"
+changes=${CHANGES:-100000}
+
+node_config()    # NAME NUMBER PEERS
+{
+	cat >"$tmp/$1.cfg" <<-CFG
+	node = "$1";
+	lock = "$tmp/$1.lock";
+	control = { socket = "$tmp/$1.sock"; };
+	sync = {
+	  transports = ( { plugin = "udp"; address = "10.9.0.$2"; peers = ( $3 ); interface = "sync0"; } );
+	};
+	CFG
+}
+
+peer_in_sync()   # NODE PEER
+{
+	ask "$1" --status | grep -q "^peer $2 .*, in sync"
+}
+
+ns sw a b c
+ip -n "$prefix-sw" link add br0 type bridge || skip "no bridge device"
+ip -n "$prefix-sw" link set br0 up
+i=0
+for n in a b c; do
+	i=$((i + 1))
+	link $n sync0 sw "p$i" || fail "link"
+	ip -n "$prefix-sw" link set "p$i" master br0
+	ip -n "$prefix-$n" addr add "10.9.0.$i/24" dev sync0
+done
+node_config a 1 '"10.9.0.2", "10.9.0.3"'
+node_config b 2 '"10.9.0.1", "10.9.0.3"'
+node_config c 3 '"10.9.0.1", "10.9.0.2"'
+for n in a b c; do daemon $n $n; done
+for n in a b c; do await 20 in_sync $n || fail "$n is not in sync"; done
+in_ns c nft -f - <<-NFT || fail "nft"
+table inet deaf {
+  chain in { type filter hook input priority -300; udp dport 3780 counter drop; }
+}
+NFT
+in_ns a "$build/bench/flowgen" churn "$changes" --pace 20000 --window 3000 >"$tmp/gen" &
+gen=$!
+samples=0 apart=0
+while kill -0 $gen 2>/dev/null; do
+	samples=$((samples + 1))
+	peer_in_sync a b || apart=$((apart + 1))
+	read -r -t 0.1 <> <(:) || :
+done
+wait $gen || fail "flowgen: $(cat "$tmp/gen")"
+# A sample may fall into the moment in which the deaf one is put out of step.
+[ $apart -le $((samples / 5)) ] || fail "a and b were apart in $apart of $samples samples: $(ask a --status)"
+peer_in_sync a c && fail "a says that the deaf one holds all"
+peer_in_sync c a && fail "the deaf one says that it holds all"
+await 10 agree || fail "b lacks something: $(diff "$tmp/i" "$tmp/e" | head -3)"
+in_ns c nft delete table inet deaf
+for n in a b c; do await 30 in_sync $n || fail "$n is not in sync at the end: $(ask $n --status)"; done
+echo "a deaf node: the others were apart in $apart of $samples samples; it is back in sync"
