@@ -13,7 +13,7 @@
 
 #include "cli/conntrack/entry.h"
 #include "cli/conntrack/gather.h"
-#include "cli/conntrack/lines.h"
+#include "cli/conntrack/saved.h"
 #include "core/kernel/table.h"
 
 struct load {
@@ -27,7 +27,7 @@ struct load {
 	bool stop;                   /* after a failure */
 	bool helpers;                /* a line has named one */
 	unsigned int outputs;        /* words of -o that can be printed */
-	uint64_t n_lines, failures;
+	uint64_t n_lines, n_swapped, failures;
 	int error;                   /* errno of the first one to create */
 	uint64_t last;               /* line that was given to the writer last */
 };
@@ -155,6 +155,8 @@ static int load_pass(struct load *ld, bool act)
 				      lines_place(ld->lines)->line);
 		cmdline_parse(ld->parser, &cl, lines_place(ld->lines), argc, argv);
 		check_line(&cl);
+		saved_take(&cl, lines_saved(ld->lines));
+		ld->n_swapped += saved_swap_tags(&cl, lines_saved(ld->lines)) && !act;
 		if (act && load_line(ld, &cl) < 0)
 			return -1;
 		if (act)
@@ -214,6 +216,9 @@ int cmd_load(struct cmdline *cl)
 	ld.file = lines_place(ld.lines)->file;
 	if (load_pass(&ld, false) < 0)
 		die(EXIT_OTHER, "%s: %s", ld.file, strerror(errno));
+	if (ld.n_swapped)
+		report("%s: %" PRIu64 " lines have SCTP verification tags as conntrack-tools saves "
+		       "them, with their bytes swapped: they are put right", ld.file, ld.n_swapped);
 	if (cmdline_has(cl, OPT_DRY_RUN))
 		report("%" PRIu64 " lines are in order, nothing has been done.", ld.n_lines);
 	else

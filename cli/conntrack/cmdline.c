@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/conntrack/question.h"
+#include "cli/conntrack/saved.h"
 #include "cli/conntrack/scan.h"
 
 /* What the scanner calls commands, options and a protocol's options. */
@@ -266,6 +267,9 @@ void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at,
 	if (cl->command->id == CMD_HELP && !cl->given)
 		return;
 	check_table(cl);
+	cl->saved = saved_is(cl, argc, argv);
+	if (cl->saved)
+		saved_ignore(cl);
 	options_check(cl);
 	if (cl->command->id != CMD_HELP)
 		proto_options_check(cl);

@@ -127,6 +127,7 @@ struct cmdline {
 	struct question question;
 	char *const *argv;          /* of --top; lent */
 	bool selection_only;        /* a line of a --filter-file */
+	bool saved;                 /* a line of a file that `-o save' wrote */
 	struct selections *any_of;  /* what that says, lent; NULL: no such file */
 	/* What selects, by field: select_compile(). Last, so that it need not be cleared. */
 	unsigned int n_conditions;
@@ -255,6 +256,8 @@ void label_maps_fini(struct label_maps *maps);
  * line has been read, because the map may be named after it. */
 void labels_note(struct cmdline *cl, const char *text, uint32_t *words);
 void labels_resolve(struct cmdline *cl);
+/* Labels to set from a line that was saved: bits without a name stand there by number. */
+void labels_take_saved(struct cmdline *cl, const char *text);
 
 /* -- select.c -- */
 

@@ -32,7 +32,20 @@ static const struct cts_labelmap *label_maps_get(struct label_maps *maps, const 
 	return maps->map;
 }
 
+/* A bit that has no name, as `-o save' writes it; -1: no number. */
+static int bit_number(const char *text)
+{
+	char *end;
+	unsigned long v;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	v = strtoul(text, &end, 10);
+	return *end || v > 0xffff ? -1 : (int)v;
+}
+
 struct label_words {
+	bool saved;                 /* numbers stand for bits */
 	struct cmdline *cl;
 	const struct cts_labelmap *map;
 	const char *path;
@@ -55,14 +68,16 @@ static void label_word(void *ctx, const char *text, size_t len)
 	char name[256];
 	int bit = -1;
 
-	if (!lw->map)
-		die_at(&lw->cl->at, EXIT_PARAMETER, "label map %s: %s", lw->path,
-		       strerror(lw->err));
 	if (len < sizeof(name)) {
 		memcpy(name, text, len);
 		name[len] = '\0';
-		bit = cts_labelmap_bit(lw->map, name);
+		bit = lw->map ? cts_labelmap_bit(lw->map, name) : -1;
+		if (bit < 0 && lw->saved)
+			bit = bit_number(name);
 	}
+	if (bit < 0 && !lw->map)
+		die_at(&lw->cl->at, EXIT_PARAMETER, "label map %s: %s", lw->path,
+		       strerror(lw->err));
 	if (bit < 0)
 		die_at(&lw->cl->at, EXIT_PARAMETER, "unknown label '%.*s'", (int)len, text);
 	if (bit >= LABEL_WORDS * 32)
@@ -79,15 +94,31 @@ void labels_note(struct cmdline *cl, const char *text, uint32_t *words)
 	cl->label_lists[cl->n_label_lists++] = (struct label_list){ text, words };
 }
 
+static void label_words_init(struct label_words *lw, struct cmdline *cl, bool saved)
+{
+	*lw = (struct label_words){ .cl = cl, .saved = saved };
+	lw->path = cl->labelmap_path ? cl->labelmap_path : DEFAULT_MAP;
+	lw->map = label_maps_get(cl->maps, cl->labelmap_path);
+	lw->err = errno;
+}
+
+void labels_take_saved(struct cmdline *cl, const char *text)
+{
+	struct label_words lw;
+
+	label_words_init(&lw, cl, true);
+	lw.words = cl->label_add;
+	cl->given |= OPT_BIT(OPT_LABEL_ADD);
+	each_word(&cl->at, text, label_word, &lw);
+}
+
 void labels_resolve(struct cmdline *cl)
 {
-	struct label_words lw = { .cl = cl };
+	struct label_words lw;
 
 	if (!cl->n_label_lists)
 		return;
-	lw.path = cl->labelmap_path ? cl->labelmap_path : DEFAULT_MAP;
-	lw.map = label_maps_get(cl->maps, cl->labelmap_path);
-	lw.err = errno;
+	label_words_init(&lw, cl, false);
 	cl->output |= OUT_LABELS;   /* who names labels wants to see them */
 	for (unsigned int i = 0; i < cl->n_label_lists; i++) {
 		lw.words = cl->label_lists[i].words;

@@ -18,6 +18,7 @@ struct lines {
 	uint64_t left;                  /* bytes that may still be read */
 	uint64_t taken;                 /* bytes that were read since the first line */
 	size_t start, end;              /* buf[start..end) is not split yet */
+	struct saved_words saved;       /* of the last line */
 	char *argv[LINES_WORDS_MAX + 1];
 	char buf[LINES_BYTES_MAX + 1];  /* room for the NUL of a last line without line feed */
 };
@@ -238,17 +239,41 @@ static char *take_word(const struct lines *l, char *from)
 	return from;
 }
 
+/* A comment behind a line; only what `-o save' writes there has a meaning. */
+static void read_comment(struct lines *l, char *p)
+{
+	char *state, *word;
+
+	for (word = strtok_r(p, " \t\r\v\f", &state); word;
+	     word = strtok_r(NULL, " \t\r\v\f", &state)) {
+		if (!strncmp(word, "labels=", 7))
+			l->saved.labels = word + 7;
+		else if (!strncmp(word, "helper=", 7))
+			l->saved.helper = word + 7;
+		else if (!strcmp(word, "vtags"))
+			l->saved.tags = true;
+	}
+}
+
+const struct saved_words *lines_saved(const struct lines *l)
+{
+	return &l->saved;
+}
+
 /* Words of a line into l->argv. Returns their number with that of the program. */
 static int split(struct lines *l, char *p)
 {
 	static char program[] = "conntrack";
 	int n = 0;
 
+	l->saved = (struct saved_words){ NULL };
 	l->argv[n++] = program;
 	for (;;) {
 		while (is_blank(*p))
 			p++;
-		if (!*p || *p == '#')   /* what follows is a comment */
+		if (*p == '#')
+			read_comment(l, p + 1);
+		if (!*p || *p == '#')
 			break;
 		if (n == (int)LINES_WORDS_MAX)
 			die_at(&l->at, EXIT_PARAMETER, "more than %u words", LINES_WORDS_MAX - 1);

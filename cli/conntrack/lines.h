@@ -15,6 +15,12 @@
 
 struct lines;
 
+/* What `-o save' writes into a comment behind a line: ` # labels=0,5 helper=ftp'. */
+struct saved_words {
+	const char *labels, *helper;    /* lent, as argv; NULL: not there */
+	bool tags;                      /* SCTP's verification tags are as packets carry them */
+};
+
 /* path `-': standard input. What cannot be read twice is copied into a temporary
  * file that has no name. NULL and errno. */
 struct lines *lines_open(const char *path);
@@ -27,5 +33,8 @@ int lines_next(struct lines *l, int *argc, char ***argv);
 const struct place *lines_place(const struct lines *l);
 /* From the first line again, no further than was read before. 0, or -1 and errno. */
 int lines_rewind(struct lines *l);
+
+/* Of the line that came last. */
+const struct saved_words *lines_saved(const struct lines *l);
 
 #endif

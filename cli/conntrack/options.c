@@ -101,6 +101,8 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 		OPT_BIT(OPT_RESYNC) | OPT_BIT(OPT_BY) | OPT_BIT(OPT_TOP) | OPT_BIT(OPT_SORT) |
 		OPT_BIT(OPT_LIMIT) | OPT_BIT(OPT_EVERY) | OPT_BIT(OPT_INTERVALS);
 
+	const uint64_t zones = OPT_BIT(OPT_ZONE) | OPT_BIT(OPT_ORIG_ZONE) | OPT_BIT(OPT_REPLY_ZONE);
+
 	if (id == OPT_NAT_RANGE)
 		return 'o';
 	if (cl->selection_only && (no_selection & OPT_BIT(id) || select_is_value(cl, id, PO_MAX)))
@@ -112,6 +114,8 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 		return 'o';
 	if (asks_table(cl))
 		return asked_of_table(cl, id);
+	if (cl->saved && zones & OPT_BIT(id))   /* of an update: part of the entry's name */
+		return 'o';
 	return column < 0 ? '.' : option_rows[id].matrix[column];
 }
 

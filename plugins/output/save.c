@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The line that `conntrack -R` reads back. Order and spelling are those of the
- * established tool; mark and labels, which it leaves out, follow the protocol, and the helper.
+ * established tool, which takes it too. The mark, which it leaves out, follows the protocol;
+ * labels and helper stand in a comment behind the line, which it passes over.
  */
 #include "config.h"
 
@@ -160,7 +161,7 @@ static void put_labels(struct cts_line *l, const struct cts_flow *f,
 
 		if (!(f->labels[bit / 32] >> bit % 32 & 1))
 			continue;
-		cts_line_str(l, first ? "--label-add " : ",");
+		cts_line_str(l, first ? "labels=" : ",");
 		name = map ? cts_labelmap_name(map, bit) : NULL;
 		if (name && *name && !strpbrk(name, ", \"'\\"))
 			cts_line_str(l, name);
@@ -172,6 +173,33 @@ static void put_labels(struct cts_line *l, const struct cts_flow *f,
 		cts_line_put(l, " ");
 }
 
+static bool is_one_word(const char *text)
+{
+	return *text && !strpbrk(text, " \t\r\n\v\f\"'\\");
+}
+
+/* Only who makes an entry can give it a helper. Tags are marked as ours: those that the
+ * established tool saves have their bytes swapped. */
+static void put_comment(struct cts_line *l, const struct cts_flow *f, char command,
+			const struct cts_labelmap *labels)
+{
+	char *start = l->at, *first;
+
+	cts_line_put(l, "# ");
+	first = l->at;
+	if (cts_flow_has(f, CTS_FLOW_LABELS))
+		put_labels(l, f, labels);
+	if (cts_flow_has(f, CTS_FLOW_HELPER) && command == 'A' && is_one_word(f->helper)) {
+		cts_line_put(l, "helper=");
+		cts_line_str(l, f->helper);
+		cts_line_put(l, " ");
+	}
+	if (cts_flow_has(f, CTS_FLOW_SCTP_VTAG))
+		cts_line_put(l, "vtags ");
+	if (l->at == first)
+		l->at = start;
+}
+
 /* What only some commands take: a delete is by what makes a flow, nothing else. An
  * update that tells of a mark of 0 took another one away. */
 static void put_values(struct cts_line *l, const struct cts_flow *f, char command,
@@ -179,15 +207,7 @@ static void put_values(struct cts_line *l, const struct cts_flow *f, char comman
 {
 	if (cts_flow_has(f, CTS_FLOW_MARK) && (f->mark || command == 'U'))
 		put_option(l, "-m", f->mark);
-	if (cts_flow_has(f, CTS_FLOW_LABELS))
-		put_labels(l, f, labels);
-	/* Only who makes an entry can give it one. */
-	if (cts_flow_has(f, CTS_FLOW_HELPER) && command == 'A' && f->helper_len &&
-	    !strpbrk(f->helper, " \t\"'\\")) {
-		cts_line_put(l, "--helper ");
-		cts_line_str(l, f->helper);
-		cts_line_put(l, " ");
-	}
+	put_comment(l, f, command, labels);
 }
 
 size_t save_format(const struct cts_flow *f, char command, const struct cts_labelmap *labels,

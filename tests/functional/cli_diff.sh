@@ -12,54 +12,18 @@
 #   ORACLE=PATH             the other tool; else the installed one, else the
 #                           distribution's package is fetched
 set -u
-export LC_ALL=C TZ=UTC
-
 build=${CTS_BUILD:-$PWD}
 src=${CTS_SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
-ours=$build/.libs/conntrack   # not libtool's wrapper: that is a slow script
-export LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-export CTS_PLUGIN_PATH=${CTS_PLUGIN_PATH:-$build/.libs}
-oracle=${ORACLE:-}
 cases=${CTS_CASES:-cli_diff.cases}
-tmp=$(mktemp -d)
 theirs_ns=cts-dt-$$
 ours_ns=cts-do-$$
+other_ns="$theirs_ns $ours_ns"
+. "$src/tests/functional/cli_oracle.sh"
 failed=0
 ran=0
 
-skip() { echo "SKIP: $*"; exit 77; }
-
-clean_up() {
-	ip netns del "$theirs_ns" 2>/dev/null
-	ip netns del "$ours_ns" 2>/dev/null
-	rm -rf "$tmp"
-}
-
-# The package is unpacked, never installed: there may be a conntrack of ours in PATH.
-fetch_oracle() {
-	mkdir "$tmp/oracle" &&
-	(cd "$tmp/oracle" && apt-get download conntrack && dpkg -x conntrack_*.deb .) \
-		>"$tmp/fetch" 2>&1 &&
-	oracle=$tmp/oracle/usr/sbin/conntrack
-}
-
-is_the_other() { "$1" -V 2>/dev/null | grep -q 'v1\.[0-9.]* (conntrack-tools)'; }
-
-requires() {
-	[ "$(id -u)" = 0 ] || skip "not root"
-	[ -x "$ours" ] || skip "no $ours"
-	command -v ip >/dev/null || skip "no ip(8)"
-	if [ -z "$oracle" ]; then
-		for oracle in /usr/sbin/conntrack /sbin/conntrack; do
-			is_the_other "$oracle" && break
-			oracle=
-		done
-	fi
-	[ -n "$oracle" ] || fetch_oracle || skip "no other conntrack to compare with"
-	is_the_other "$oracle" || skip "$oracle is not the tool to compare with"
-	ip netns add "$theirs_ns" 2>/dev/null || skip "no network namespaces"
-	ip netns add "$ours_ns" || skip "no second network namespace"
-}
+ip netns add "$theirs_ns" 2>/dev/null || skip "no network namespaces"
+ip netns add "$ours_ns" || skip "no second network namespace"
 
 # The table that every case starts from.
 cat >"$tmp/labels" <<'END'
@@ -322,9 +286,6 @@ with_lines() {
 	esac
 }
 
-trap clean_up EXIT
-trap 'exit 1' INT TERM
-requires
 set -f
 # The next line of the cases into $next; those that say what is expected gather.
 next=

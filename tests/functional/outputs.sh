@@ -16,7 +16,7 @@ ct()
 }
 printf '1 one\n5 five\n' >"$tmp/map"
 for i in $(seq 200); do
-	echo "-A -t 3000 -m $i -s 10.1.0.$i -d 10.2.0.$i -p tcp --sport $i --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED --label-add $((i % 128))"
+	echo "-A -t 3000 -m $i -s 10.1.0.$i -d 10.2.0.$i -p tcp --sport $i --dport 80 --state ESTABLISHED -u SEEN_REPLY,ASSURED # labels=$((i % 128))"
 	echo "-A -t 3000 -m $i -s 2001:db8::$i -d 2001:db8::ffff -p udp --sport $i --dport 53 -w 7"
 	echo "-A -t 3000 -s 10.1.0.$i -d 10.2.0.$i -p icmp --icmp-type 8 --icmp-code 0 --icmp-id $i"
 	echo "-A -t 3000 -s 10.1.0.$i -d 10.2.0.$i -p gre --srckey $i --dstkey 7"
@@ -76,7 +76,7 @@ saved()
 	ct -L -o save -M "$tmp/map" 2>/dev/null | sed 's/ -t [0-9]*//' | sort
 }
 saved >"$tmp/before"
-[ "$(grep -c 'label-add' "$tmp/before")" = 200 ] || fail "labels are not saved"
+[ "$(grep -c '# labels=' "$tmp/before")" = 200 ] || fail "labels are not saved"
 ct -L -o save 2>/dev/null >"$tmp/lines"
 ct -F 2>/dev/null
 ct -R "$tmp/lines" 2>"$tmp/load.log" || fail "what was saved does not load"

@@ -21,7 +21,7 @@ printf '0 zero\n5 eth0-in\n127 last\n' >"$tmp/map"
 cat >"$tmp/lines" <<'END'
 -A -t 5000 -u SEEN_REPLY,ASSURED -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1000 --dport 80 --state ESTABLISHED -m 4294967295
 -A -t 5000 -u SEEN_REPLY,FIXED_TIMEOUT -s 10.0.0.1 -d 10.0.0.3 -p tcp --sport 1001 --dport 443 --state SYN_SENT
--A -t 5000 -s 10.0.0.9 -d 10.0.0.2 -p udp --sport 500 --dport 4500 -w 7 -m 1 --label-add 5,127
+-A -t 5000 -s 10.0.0.9 -d 10.0.0.2 -p udp --sport 500 --dport 4500 -w 7 -m 1 # labels=5,127
 -A -t 5000 -s 10.0.0.10 -d 10.0.0.2 -p udp --sport 501 --dport 4500 --orig-zone 8
 -A -t 5000 -s 10.0.0.11 -d 10.0.0.2 -p udp --sport 502 --dport 4500 --reply-zone 9 -m 2
 -A -t 5000 -s 10.0.0.1 -d 10.0.0.2 -p udplite --sport 5 --dport 6
@@ -32,7 +32,7 @@ cat >"$tmp/lines" <<'END'
 -A -t 5000 -u SEEN_REPLY -s 10.0.2.1 -d 10.0.0.2 -n 192.0.2.1:6000 -p tcp --sport 1003 --dport 80 --state ESTABLISHED
 -A -t 5000 -u SEEN_REPLY -s 10.0.2.2 -d 10.0.0.2 -g 192.0.2.2:8080 -p tcp --sport 1004 --dport 80 --state ESTABLISHED -m 5
 -A -t 5000 -u SEEN_REPLY -s 10.0.2.3 -d 10.0.0.2 -n 192.0.2.1:7000 -g 192.0.2.2:8080 -p udp --sport 1004 --dport 80
--A -t 5000 -u SEEN_REPLY,ASSURED -s 2001:db8::1 -d 2001:db8::2 -p tcp --sport 1005 --dport 80 --state ESTABLISHED -m 6 --label-add 0
+-A -t 5000 -u SEEN_REPLY,ASSURED -s 2001:db8::1 -d 2001:db8::2 -p tcp --sport 1005 --dport 80 --state ESTABLISHED -m 6 # labels=0
 -A -t 5000 -s 2001:db8::1 -d 2001:db8::2 -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 98
 -A -t 5000 -u SEEN_REPLY -s 2001:db8:1::1 -d 2001:db8::2 -n 2001:db8:ffff::1 -p tcp --sport 1007 --dport 80 --state ESTABLISHED
 END
@@ -41,7 +41,7 @@ helpers=0
 if ct -I -t 9 -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1 --dport 21 --state ESTABLISHED --helper ftp 2>/dev/null; then
 	cat >>"$tmp/lines" <<-'END'
 	-A -t 5000 -u SEEN_REPLY,ASSURED -s 10.0.0.1 -d 10.0.0.4 -p tcp --sport 1008 --dport 21 --state ESTABLISHED --helper ftp
-	-A -t 5000 -s 10.0.0.1 -d 10.0.0.4 -p tcp --sport 1009 --dport 2121 --state SYN_SENT -w 7 -m 9 --label-add 5 --helper ftp
+	-A -t 5000 -s 10.0.0.1 -d 10.0.0.4 -p tcp --sport 1009 --dport 2121 --state SYN_SENT -w 7 -m 9 # labels=5 helper=ftp
 	-A -t 5000 -u SEEN_REPLY -s 10.0.2.5 -d 10.0.0.2 -n 192.0.2.1:6001 -p tcp --sport 1010 --dport 21 --state ESTABLISHED --helper ftp
 	-A -t 5000 -s 2001:db8::1 -d 2001:db8::2 -p tcp --sport 1011 --dport 21 --state ESTABLISHED --orig-zone 8 --helper ftp
 	END
