@@ -2,128 +2,163 @@
 /* The invariants, looked at from outside and inside the engines. */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/sync/inspect.h"
 #include "tests/sim/sim.h"
 
-static unsigned int node_index(const struct world *w, uint32_t id)
-{
-	unsigned int i;
+/* -- I2: what is shown never gets older, and what is taken away was deleted -- */
 
-	for (i = 0; i < w->n_nodes && w->node[i].id != id; i++)
-		;
-	return i;
+static bool was_deleted(const struct model_key *k, uint32_t version)
+{
+	return k->deleted[version / 8] >> version % 8 & 1;
 }
 
-/* I2: what is shown never gets older, and what is taken away was deleted. */
-static void check_one(struct world *w, struct sim_node *n, unsigned int owner,
+static bool believes_gone(const struct sim_node *n, const struct sim_node *x)
+{
+	const struct peer *p = peers_find(&n->engine->peers, x->id);
+
+	return p && p->state == PEER_GONE;
+}
+
+/* May an entry leave n's replica of x although x has not deleted it? */
+static bool may_leave(const struct world *w, const struct sim_node *x)
+{
+	return w->mode == CTS_MODE_ALARM ||       /* what was not sent again expires */
+	       w->limited || x->twin;             /* there is no room, here or there */
+}
+
+static void check_removed(struct world *w, struct sim_node *n, struct sim_node *x,
+			  unsigned int key, struct shown *shown)
+{
+	const struct model_key *k = &x->kernel[key];
+	uint32_t v;
+
+	if (n->adopting || believes_gone(n, x))
+		return;  /* it is this node's now, or another has a newer one */
+	for (v = shown->last + 1; v <= k->version && !was_deleted(k, v); v++)
+		;
+	if (v > k->version && may_leave(w, x))
+		return;
+	if (v > k->version)
+		world_fail(w, "I2: %s removed key %u of %s, version %u, that was not deleted",
+			   n->name, key, x->name, shown->last);
+	shown->above = v;
+}
+
+static void check_one(struct world *w, struct sim_node *n, struct sim_node *x,
 		      const struct cts_applied *a)
 {
 	struct cts_flow_store s;
-	unsigned int key;
 	struct shown *shown;
+	unsigned int key;
 	uint32_t v;
 
 	if (cts_flow_unpack(a->packed, a->len, &s, NULL) < 0) {
-		world_fail(w, "%s applied a record of n%u that does not unpack", n->name, owner);
+		world_fail(w, "%s applied a record of %s that does not unpack", n->name, x->name);
 		return;
 	}
-	key = ntohs(s.flow.orig.sport) - 1024u;
+	key = kernel_key(&s.flow);
 	if (key >= SIM_KEYS) {
-		world_fail(w, "%s applied an unknown key of n%u", n->name, owner);
+		world_fail(w, "%s applied an unknown key of %s", n->name, x->name);
 		return;
 	}
-	if (w->mirror)
+	v = a->gone ? 0 : s.flow.mark;
+	n->seen[x->index].trimmed |= !v && x->had[key].version;
+	truth_shown(w, n, &n->seen[x->index], key, v);
+	shown = &n->seen[x->index].key[key];
+	if (w->mirror || x->twin)
 		return;  /* the owner itself may read an older event late */
-	shown = &n->shown[owner][key];
-	if (a->gone && (n->adopting || w->mode == CTS_MODE_ALARM))
-		return;  /* it is this node's now; what was not told again expires */
 	if (a->gone) {
-		for (v = shown->last + 1; v <= w->node[owner].kernel[key].version; v++)
-			if (cts_bitmap_get(w->node[owner].kernel[key].deleted, v))
-				break;
-		if (v > w->node[owner].kernel[key].version && w->small_limit)
-			return;  /* the owner's own cache had no room for it */
-		if (v > w->node[owner].kernel[key].version)
-			world_fail(w, "I2: %s removed key %u of n%u, version %u, that was not deleted",
-				   n->name, key, owner, shown->last);
-		shown->above = v;
+		check_removed(w, n, x, key, shown);
 		return;
 	}
-	v = s.flow.mark;
 	if (v < shown->last || v <= shown->above)
-		world_fail(w, "I2: %s shows version %u of key %u of n%u after %u (deleted %u)", n->name,
-			   v, key, owner, shown->last, shown->above);
+		world_fail(w, "I2: %s shows version %u of key %u of %s after %u (deleted %u)", n->name,
+			   v, key, x->name, shown->last, shown->above);
 	shown->last = v;
 }
 
 void check_applied(struct world *w, struct sim_node *n, uint32_t id,
 		   const struct cts_applied *list, size_t len)
 {
-	unsigned int owner = node_index(w, id);
+	struct sim_node *x = world_node(w, id);
 
-	if (owner == w->n_nodes) {
-		world_fail(w, "%s applied records of a node that is none", n->name);
+	if (!x) {
+		if (!w->renamed)
+			world_fail(w, "%s applied records of a node that is none", n->name);
 		return;
 	}
 	for (; len; list++, len--)
-		check_one(w, n, owner, list);
+		check_one(w, n, x, list);
 }
 
-/* I4 */
-void check_bounds(struct world *w, struct sim_node *n)
+/* -- I4 -- */
+
+static void check_bounds(struct world *w, struct sim_node *n)
 {
-	const struct owner *o = &n->engine->own;
-	unsigned int i;
+	struct cts_engine *e = n->engine;
+	const struct sender *s = &e->sender;
+	struct peer *p;
 
-	if (o->last + 1 - o->lowest > RING_SIZE)
-		world_fail(w, "I4: %s has %llu messages in its ring", n->name,
-			   (unsigned long long)(o->last + 1 - o->lowest));
-	if (o->dirty.len + o->young.len > cts_cache_count(o->cache))
+	if (window_len(&s->window) > WINDOW_MESSAGES)
+		world_fail(w, "I4: %s has %llu messages in its window", n->name,
+			   (unsigned long long)window_len(&s->window));
+	if (s->table.dirty.len + s->table.held_back.len > cts_cache_count(s->table.cache))
 		world_fail(w, "I4: %s has more in its queue than in its cache", n->name);
-	for (i = 0; i < n->engine->n_nodes; i++) {
-		const struct node *p = &n->engine->nodes[i];
+	if (s->table.tombstones > s->table.tombstones_max)
+		world_fail(w, "I4: %s has %llu tombstones", n->name,
+			   (unsigned long long)s->table.tombstones);
+	if (s->table.retransmit.len > s->table.retransmit.max)
+		world_fail(w, "I4: %s has a retransmit queue beyond its end", n->name);
+	peers_for_each(p, &e->peers) {
+		const struct receiver *r = &p->recv;
 
-		if (p->n_gaps > CTS_GAPS_MAX || p->n_ends > ENDS_MAX)
-			world_fail(w, "I4: %s has %u gaps", n->name, p->n_gaps);
-		if (p->cache && cts_cache_count(p->cache) > cts_cache_limit(p->cache))
-			world_fail(w, "I4: %s holds more than its limit", n->name);
+		if (r->gaps.n > GAPS_MAX)
+			world_fail(w, "I4: %s has %u gaps", n->name, r->gaps.n);
+		if (r->replica.live > n->limit && !w->limited)
+			world_fail(w, "I4: %s holds %llu live entries of a node, its limit is %zu",
+				   n->name, (unsigned long long)r->replica.live, n->limit);
 	}
+}
+
+/* -- I1, I3: digests -- */
+
+static bool all_sent(const struct sender *s)
+{
+	return !table_waiting(&s->table) && !s->table.held_back.len && !s->unsent_n;
 }
 
 /* Does the replica hold what the owner has, but for orphans? NULL: yes. */
-static const char *replica_differs(struct sim_node *owner, struct node *p)
+const char *replica_differs(struct sim_node *owner, struct sim_node *n)
 {
-	struct cts_cache *own = owner->engine->own.cache;
-	uint32_t ref = 0;
+	const struct peer *p = peers_find(&n->engine->peers, owner->id);
+	const struct table *t = &owner->engine->sender.table;
+	const struct replica *r = p ? &p->recv.replica : NULL;
+	uint32_t ref = 0, found;
 	size_t live = 0, have = 0, len, other_len;
 
-	while ((ref = cts_cache_next(own, ref))) {
-		const uint8_t *packed = cts_cache_data(own, ref, &len), *other;
-		uint32_t found;
+	if (!p || p->epoch != owner->engine->base.epoch)
+		return "it does not know it";
+	while ((ref = cts_cache_next(t->cache, ref))) {
+		const uint8_t *packed = cts_cache_data(t->cache, ref, &len), *other;
 
-		if (cts_cache_entry(own, ref)->flags & F_DEAD)
+		if (!table_is_live(t, ref))
 			continue;
 		live++;
-		found = cts_cache_find(p->cache, packed, cts_packed_key_len(packed, len));
+		found = r->cache ? cts_cache_find(r->cache, packed, cts_packed_key_len(packed, len)) : 0;
 		if (!found)
 			return "it lacks an entry";
-		if (replica_orphan(p, cts_cache_entry(p->cache, found)))
+		if (replica_is_orphan(r, cts_cache_entry(r->cache, found)))
 			return "an entry is an orphan";
-		other = cts_cache_data(p->cache, found, &other_len);
+		other = cts_cache_data(r->cache, found, &other_len);
 		if (other_len != len || memcmp(packed, other, len))
 			return "an entry is not the same";
 	}
-	while ((ref = cts_cache_next(p->cache, ref)))
-		have += !replica_orphan(p, cts_cache_entry(p->cache, ref));
+	while (r->cache && (ref = cts_cache_next(r->cache, ref)))
+		have += !replica_is_orphan(r, cts_cache_entry(r->cache, ref));
 	return have == live ? NULL : "it has entries too many";
-}
-
-static bool all_sent(const struct owner *o)
-{
-	return !o->dirty.len && !o->young.len && !o->urgent.waiting && !o->unsent_n;
 }
 
 /*
@@ -131,117 +166,114 @@ static bool all_sent(const struct owner *o)
  * its repairs keep it so: a later difference means a silent loss (I3), or a digest
  * that cries without need.
  */
-static void check_digest(struct world *w, struct sim_node *n, struct node *p, unsigned int owner)
+static void check_digest(struct world *w, struct sim_node *n, struct peer *p, struct sim_node *x)
 {
-	struct sim_node *x = &w->node[owner];
+	struct seen *seen = &n->seen[x->index];
+	const struct receiver *r = &p->recv;
+	struct cts_engine *e = x->engine;
 	const char *why;
 
-	if (p->equal_at && p->equal_at != n->equal[owner].at && x->engine && !p->orphaned &&
-	    x->engine->epoch == p->epoch && x->engine->own.last == p->equal_at &&
-	    p->high == p->equal_at && all_sent(&x->engine->own)) {
-		why = replica_differs(x, p);
-		if (why && !p->refused)
-			world_fail(w, "I1: %s took its replica of n%u for equal: %s", n->name, owner,
+	if (!e || e->base.epoch != p->epoch || x->twin)
+		return;
+	if (r->equal_at && r->equal_at != seen->equal_at && r->equal_at != seen->former_at &&
+	    e->sender.window.last == r->equal_at &&
+	    r->high == r->equal_at && all_sent(&e->sender) && p->state != PEER_GONE &&
+	    !r->replica.stale) {  /* those end in steps */
+		why = replica_differs(x, n);
+		if (why && !r->replica.refused)
+			world_fail(w, "I1: %s took its replica of %s for equal: %s", n->name, x->name,
 				   why);
 	}
-	if (p->need != NEED_NONE && !w->asked && !w->small_limit && n->equal[owner].at &&
-	    n->equal[owner].epoch == p->epoch && n->equal[owner].join == p->my_join && x->engine &&
-	    x->engine->epoch == p->epoch && !x->engine->st.dead_dropped)
-		world_fail(w, "I3: %s was equal to n%u at %llu and differs with nothing missing at %llu",
-			   n->name, owner, (unsigned long long)n->equal[owner].at,
-			   (unsigned long long)p->high);
-	if (p->equal_at && p->equal_at != n->equal[owner].at) {
-		n->equal[owner].epoch = p->epoch;
-		n->equal[owner].join = p->my_join;
-		n->equal[owner].at = p->equal_at;
+	if (seen->equal_started != x->started || seen->trimmed) {
+		seen->equal_at = 0;  /* and x may be an older one of the same epoch */
+		seen->former_at = r->equal_at;
 	}
-	if (!p->equal_at)
-		n->equal[owner].at = 0;
+	seen->trimmed = false;
+	if (r->differs && !w->asked && !w->limited && w->mode == CTS_MODE_FTFW &&
+	    seen->equal_at && seen->equal_epoch == p->epoch && seen->equal_start == r->start &&
+	    !e->base.st.tombstones_dropped && !n->engine->base.st.evicted)
+		world_fail(w, "I3: %s was equal to %s at %llu and differs with nothing missing at %llu",
+			   n->name, x->name, (unsigned long long)seen->equal_at,
+			   (unsigned long long)r->high);
+	seen->equal_at = r->equal_at == seen->former_at ? 0 : r->equal_at;
+	seen->equal_epoch = p->epoch;
+	seen->equal_started = x->started;
+	seen->equal_start = r->start;
 }
 
-void check_digests(struct world *w, struct sim_node *n)
+static void check_digests(struct world *w, struct sim_node *n)
 {
-	unsigned int i;
+	struct peer *p;
 
-	for (i = 0; i < n->engine->n_nodes; i++) {
-		struct node *p = &n->engine->nodes[i];
-		unsigned int owner = node_index(w, p->id);
+	peers_for_each(p, &n->engine->peers) {
+		struct sim_node *x = world_node(w, p->id);
 
-		if (p->cache && p->epoch && owner < w->n_nodes)
-			check_digest(w, n, p, owner);
+		if (x && p->recv.replica.cache)
+			check_digest(w, n, p, x);
 	}
 }
 
 /* -- orphans, members, takeover -- */
 
-void check_orphans(struct world *w, struct sim_node *n)
+static void check_orphans(struct world *w, struct sim_node *n)
 {
-	const uint64_t wait = SIM_PURGE_S * 1000 * MS, late = wait + 300 * MS;
-	unsigned int i, x;
+	const uint64_t late = SIM_PURGE_S * SECOND + 300 * MS;
+	struct peer *p;
 
-	for (i = 0; i < n->engine->n_nodes; i++) {
-		const struct node *p = &n->engine->nodes[i];
-		uint64_t count = p->cache ? cts_cache_count(p->cache) - p->n_orphan : 0;
+	peers_for_each(p, &n->engine->peers) {
+		const struct replica *r = &p->recv.replica;
 
-		x = node_index(w, p->id);
-		if (x == w->n_nodes || !p->cache)
-			continue;
-		if (p->n_orphan && !p->orphaned && w->now - p->orphan_ns > late)
-			world_fail(w, "%s keeps orphans of n%u's former table", n->name, x);
-		if (!p->orphaned) {
-			n->left[x].left_ns = 0;
-			continue;
-		}
-		if (count && w->now - p->left_ns > late && w->now - p->last_heard_ns > late)
-			world_fail(w, "%s keeps %llu orphans of n%u", n->name, (unsigned long long)count, x);
-		if (n->left[x].left_ns == p->left_ns && n->left[x].heard == p->recv_messages &&
-		    n->left[x].high == p->high && w->mode != CTS_MODE_ALARM && w->now - p->left_ns < wait &&
-		    n->left[x].count != count)
-			world_fail(w, "%s had %llu orphans of n%u, and has %llu too early", n->name,
-				   (unsigned long long)n->left[x].count, x, (unsigned long long)count);
-		n->left[x].left_ns = p->left_ns;
-		n->left[x].heard = p->recv_messages;
-		n->left[x].high = p->high;   /* what was held for order is applied later */
-		n->left[x].count = count;
+		if (r->orphans && w->now - r->orphan_ns > late && w->now - n->started > late)
+			world_fail(w, "%s keeps %llu orphans of %s's former table", n->name,
+				   (unsigned long long)r->orphans, p->name);
 	}
 }
 
 /* Who is not on the list is not known; and who knows only such is believed by nobody. */
-void check_members(struct world *w, struct sim_node *n)
+static void check_members(struct world *w, struct sim_node *n)
 {
-	bool known = node_known(w, (unsigned int)(n - w->node));
-	unsigned int i;
+	bool known = node_known(w, n->index);
+	struct peer *p;
 
-	for (i = 0; i < n->engine->n_nodes; i++) {
-		const struct node *p = &n->engine->nodes[i];
-		unsigned int x = node_index(w, p->id);
+	peers_for_each(p, &n->engine->peers) {
+		struct sim_node *x = world_node(w, p->id);
 
-		if (x == w->n_nodes)
-			world_fail(w, "%s knows a node that is none", n->name);
-		else if (known && !node_known(w, x))
-			world_fail(w, "%s knows n%u, that is not on its list", n->name, x);
-		else if (!known && (p->epoch || p->cache || p->state != CTS_PEER_DOWN))
-			world_fail(w, "%s is not on n%u's list and believes it", n->name, x);
+		if (!x)
+			continue;  /* it had another name */
+		if (known && !node_known(w, x->index))
+			world_fail(w, "%s knows %s, that is not on its list", n->name, x->name);
+		if (!known && w->listed && (p->epoch || p->state > PEER_GONE))
+			world_fail(w, "%s is not on %s's list and believes it", n->name, x->name);
 	}
+}
+
+void check_node(struct world *w, struct sim_node *n)
+{
+	check_bounds(w, n);
+	check_digests(w, n);
+	check_orphans(w, n);
+	check_members(w, n);
 }
 
 void check_newest(struct world *w, struct sim_node *n)
 {
-	unsigned int key, x, have, newest;
+	unsigned int key, have, newest;
 	uint8_t buf[CTS_PACK_KEY_MAX];
-	struct cts_cache *cache;
 	struct cts_flow flow;
+	struct peer *p;
 	uint32_t ref;
 	size_t len;
 
 	for (key = 0; key < SIM_KEYS; key += 2) {
-		kernel_flow(w, n, key, 0, &flow);
+		kernel_flow(n, key, 0, &flow);
 		len = cts_flow_pack_key(&flow, buf);
-		for (x = have = newest = 0; x < w->n_nodes; x++) {
-			cache = &w->node[x] == n ? NULL : cts_engine_external(n->engine, w->node[x].id);
+		have = newest = 0;
+		peers_for_each(p, &n->engine->peers) {
+			struct cts_cache *cache = p->recv.replica.cache;
+
 			ref = cache ? cts_cache_find(cache, buf, len) : 0;
 			have += ref != 0;
-			newest += ref && cts_engine_newest(n->engine, w->node[x].id, ref);
+			newest += ref && cts_engine_newest(n->engine, p->id, ref);
 		}
 		if (have && newest != 1)
 			world_fail(w, "%s: of %u replicas of key %u %u are the newest", n->name, have, key,
@@ -252,104 +284,62 @@ void check_newest(struct world *w, struct sim_node *n)
 void check_refresh(struct world *w, struct sim_node *n)
 {
 	const uint32_t late = SIM_REFRESH_S * CTS_AGE_HZ + CTS_AGE_HZ / 2;
-	unsigned int i;
-	uint32_t ref;
+	uint32_t ref, age = (uint32_t)(w->now / (SECOND / CTS_AGE_HZ));
+	struct peer *p;
 
-	for (i = 0; i < n->engine->n_nodes; i++) {
-		struct cts_cache *cache = n->engine->nodes[i].cache;
+	peers_for_each(p, &n->engine->peers) {
+		struct cts_cache *cache = p->recv.replica.cache;
 
 		for (ref = 0; cache && (ref = cts_cache_next(cache, ref)); )
-			if (engine_age(w->now) - cts_cache_entry(cache, ref)->next > late)
-				world_fail(w, "%s was told of an entry %.2f s ago", n->name,
-					   (engine_age(w->now) - cts_cache_entry(cache, ref)->next) /
+			if (age - cts_cache_entry(cache, ref)->next > late)
+				world_fail(w, "%s received an entry %.2f s ago", n->name,
+					   (age - cts_cache_entry(cache, ref)->next) /
 						   (double)CTS_AGE_HZ);
 	}
 }
 
-/* I0, as far as the model goes: the cache holds what the kernel has. */
-static size_t kernel_count(const struct sim_node *n)
-{
-	size_t count = 0;
-	unsigned int key;
+/* -- an idle cluster -- */
 
-	for (key = 0; key < SIM_KEYS; key++)
-		count += n->kernel[key].exists;
-	return count;
-}
+#define IDLE_MESSAGES_NODE 9u        /* a second: HELLO five times, digests, what they need */
+#define IDLE_MESSAGES_PEER 2u
+#define IDLE_BYTES_NODE 1500u
+#define IDLE_BYTES_PEER 500u
 
-/* With a mirror: each entry as the kernel has it, not only as many. */
-bool mirror_right(struct world *w, struct sim_node *n, char why[256])
+static uint64_t sum(const uint64_t *list)
 {
-	struct cts_flow_store have;
-	uint8_t key[CTS_PACK_KEY_MAX];
-	struct cts_flow flow;
-	const uint8_t *packed;
+	uint64_t all = 0;
 	unsigned int i;
-	uint32_t ref;
-	size_t len;
 
-	for (i = 0; i < SIM_KEYS; i++) {
-		kernel_flow(w, n, i, n->kernel[i].version, &flow);
-		len = cts_flow_pack_key(&flow, key);
-		ref = cts_engine_find(n->engine, key, len);
-		packed = ref ? cts_cache_data(n->engine->own.cache, ref, &len) : NULL;
-		if (!ref != !n->kernel[i].exists ||
-		    (ref && (cts_flow_unpack(packed, len, &have, NULL) < 0 ||
-			     have.flow.mark != flow.mark || have.flow.status != flow.status))) {
-			snprintf(why, 256, "I0: %s: key %u is not as in the kernel", n->name, i);
-			return false;
-		}
-	}
-	return true;
+	for (i = 0; i < 16; i++)
+		all += list[i];
+	return all;
 }
 
-static bool pair_converged(struct world *w, struct sim_node *n, unsigned int owner, char why[256])
+void idle_begin(struct world *w)
 {
-	struct sim_node *x = &w->node[owner];
-	struct node *p = engine_node(n->engine, x->id);
-	const char *differs;
-
-	if (!p || !p->cache || p->epoch != x->engine->epoch) {
-		snprintf(why, 256, "I1: %s does not know n%u", n->name, owner);
-		return false;
-	}
-	if (kernel_count(x) * 100 >= cts_cache_limit(p->cache) * 80)
-		return p->n_gaps == 0;  /* more than it may hold */
-	differs = replica_differs(x, p);
-	if (!differs && p->orphan_gen && p->n_orphan)
-		differs = "orphans are not purged";
-	if (!differs && w->mode == CTS_MODE_FTFW && (p->state != CTS_PEER_SYNCED || !p->equal_at || p->n_gaps ||
-			 p->need != NEED_NONE))
-		differs = "it is not in sync";
-	if (differs)
-		snprintf(why, 256, "I1: %s, replica of n%u: %s (state %u, %u gaps, high %llu of %llu, "
-			 "need %u, live %llu, stale %llu, refused %llu)",
-			 n->name, owner, differs, p->state, p->n_gaps,
-			 (unsigned long long)p->high, (unsigned long long)x->engine->own.last, p->need,
-			 (unsigned long long)p->n_live, (unsigned long long)p->n_stale,
-			 (unsigned long long)p->refused);
-	return !differs;
-}
-
-bool converged(struct world *w, char why[256])
-{
-	unsigned int i, j;
+	unsigned int i;
 
 	for (i = 0; i < w->n_nodes; i++) {
-		struct sim_node *n = &w->node[i];
-		const struct owner *o = &n->engine->own;
-
-		if (kernel_count(n) * 100 < cts_cache_limit(o->cache) * 80 &&
-		    cts_cache_count(o->cache) - o->dead != kernel_count(n)) {
-			snprintf(why, 256, "I0: %s has %zu of %zu entries", n->name,
-				 cts_cache_count(o->cache) - (size_t)o->dead, kernel_count(n));
-			return false;
-		}
-		if (w->mirror && (kernel_busy(n) || (!w->small_limit && !mirror_right(w, n, why))))
-			return false;
-		for (j = 0; j < w->n_nodes; j++)
-			if (i != j && node_known(w, i) && node_known(w, j) && !pair_converged(w, n, j, why))
-				return false;
+		memset(w->node[i].sent_messages, 0, sizeof(w->node[i].sent_messages));
+		memset(w->node[i].sent_bytes, 0, sizeof(w->node[i].sent_bytes));
 	}
-	return true;
+}
+
+void idle_end(struct world *w, uint64_t began)
+{
+	uint64_t s = (w->now - began) / SECOND + 1, peers = w->n_nodes - 1;
+	unsigned int i;
+
+	for (i = 0; i < w->n_nodes; i++) {
+		uint64_t messages = sum(w->node[i].sent_messages), bytes = sum(w->node[i].sent_bytes);
+
+		if (!node_known(w, i))
+			continue;  /* it asks who the others are, and gets no answer */
+
+		if (messages > s * (IDLE_MESSAGES_NODE + IDLE_MESSAGES_PEER * peers) ||
+		    bytes > s * (IDLE_BYTES_NODE + IDLE_BYTES_PEER * peers))
+			world_fail(w, "%s sent %llu messages, %llu bytes in %llu s with nothing to say",
+				   w->node[i].name, (unsigned long long)messages,
+				   (unsigned long long)bytes, (unsigned long long)s);
+	}
 }

@@ -16,8 +16,7 @@
 
 #define CHUNK 8u
 
-void kernel_flow(const struct world *w, const struct sim_node *n, unsigned int key,
-		 uint32_t version, struct cts_flow *f)
+void kernel_flow(const struct sim_node *n, unsigned int key, uint32_t version, struct cts_flow *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->present = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY) |
@@ -26,7 +25,7 @@ void kernel_flow(const struct world *w, const struct sim_node *n, unsigned int k
 	f->orig.family = AF_INET;
 	f->orig.proto = IPPROTO_UDP;
 	/* Even keys are the same on all nodes: (owner, key) must keep them apart. */
-	f->orig.src.v4 = htonl(0x0a000000u + (key % 2 ? (uint32_t)(n - w->node) << 8 : 0));
+	f->orig.src.v4 = htonl(0x0a000000u + (key % 2 ? (uint32_t)n->index << 8 : 0));
 	f->orig.dst.v4 = htonl(0xc0a80001);
 	f->orig.sport = htons((uint16_t)(1024 + key));
 	f->orig.dport = htons(53);
@@ -36,11 +35,16 @@ void kernel_flow(const struct world *w, const struct sim_node *n, unsigned int k
 	f->mark = version;
 }
 
+unsigned int kernel_key(const struct cts_flow *f)
+{
+	return ntohs(f->orig.sport) - 1024u;
+}
+
 /* Who asks for an entry: answered in the next turn. */
 static void kernel_get(void *ctx, const struct cts_flow *flow)
 {
 	struct sim_node *n = ctx;
-	unsigned int key = ntohs(flow->orig.sport) - 1024u;
+	unsigned int key = kernel_key(flow);
 
 	if (key < SIM_KEYS)
 		n->asked[key] = true;
@@ -59,6 +63,12 @@ void kernel_start(struct sim_node *n, uint64_t now)
 	n->chunk_n = 0;
 	n->dump_next = 0;
 	cts_mirror_dump_begin(n->mirror, now);
+}
+
+void kernel_again(struct sim_node *n, uint64_t now)
+{
+	cts_mirror_destroy(n->mirror);
+	kernel_start(n, now);
 }
 
 void kernel_stop(struct sim_node *n)
@@ -113,11 +123,14 @@ static void tell(struct world *w, struct sim_node *n, unsigned int key, uint32_t
 	uint64_t drop = 0;
 	struct cts_batch batch = { .size = sizeof(batch), .n = 1, .ev = &list, .drop = &drop };
 
-	kernel_flow(w, n, key, version, &flow);
+	kernel_flow(n, key, version, &flow);
 	if (partial)
 		flow.present &= ~(CTS_FLOW_BIT(CTS_FLOW_STATUS) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT));
 	ev.flow = &flow;
+	if (n->kernel[key].refused)
+		drop = 1;  /* a filter did */
 	cts_mirror_consume(n->mirror, &batch, w->now);
+	truth_note(w, n, key);
 }
 
 static void answers(struct world *w, struct sim_node *n)
@@ -129,11 +142,12 @@ static void answers(struct world *w, struct sim_node *n)
 		if (!n->asked[key])
 			continue;
 		n->asked[key] = false;
-		kernel_flow(w, n, key, n->kernel[key].version, &flow);
+		kernel_flow(n, key, n->kernel[key].version, &flow);
 		if (n->kernel[key].exists)
 			tell(w, n, key, n->kernel[key].version, CTS_EVENT_UPDATE, CTS_ORIGIN_DUMP, false);
 		else
 			cts_mirror_absent(n->mirror, &flow, w->now);
+		truth_note(w, n, key);
 	}
 }
 
@@ -157,6 +171,15 @@ static void dump_turn(struct world *w, struct sim_node *n)
 	}
 }
 
+static void settle(struct world *w, struct sim_node *n)
+{
+	unsigned int key;
+
+	cts_mirror_settle(n->mirror, CHUNK, w->now);
+	for (key = 0; key < SIM_KEYS; key++)
+		truth_note(w, n, key);
+}
+
 void kernel_turn(struct world *w, struct sim_node *n)
 {
 	unsigned int i;
@@ -170,10 +193,11 @@ void kernel_turn(struct world *w, struct sim_node *n)
 	answers(w, n);
 	if (n->dump_next <= SIM_KEYS)
 		dump_turn(w, n);
-	else
-		cts_mirror_settle(n->mirror, CHUNK, w->now);
+	else if (cts_mirror_busy(n->mirror))
+		settle(w, n);
 	for (i = 0; i < SIM_KEYS; i++)
 		waiting |= n->asked[i];
+	n->ready &= !cts_mirror_busy(n->mirror);
 	if (!n->ready && !waiting && !cts_mirror_busy(n->mirror)) {
 		n->ready = true;
 		cts_engine_table_ready(n->engine, w->now);
