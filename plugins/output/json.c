@@ -13,14 +13,12 @@
 
 #include <ctsync/labelmap.h>
 #include <ctsync/line.h>
-#include <ctsync/output.h>
 #include <ctsync/text.h>
 
+#include "plugins/output/lines.h"
 #include "plugins/output/progname.h"
-#include "plugins/output/sink.h"
 
 #define JSON_LINE 4096u             /* suffices but for many long labels or texts */
-#define JSON_LINE_MAX (64u << 10)
 
 static const struct cts_option json_options[] = {
 	{ .name = "file", .type = CTS_OPT_PATH, .choices = "-", .def = "-",
@@ -37,39 +35,28 @@ static const struct cts_option json_options[] = {
 };
 
 struct json {
-	struct sink *sink;             /* owned */
+	struct lines lines;
 	struct cts_labelmap *labelmap; /* owned; NULL: labels by number */
-	unsigned int types;            /* bits 1 << CTS_EVENT_* */
 	bool userspace, name;
 	struct progname programs;
-	uint64_t too_long;
 };
 
 static const char *const event_names[CTS_EVENT_TYPE_MAX] = { "new", "update", "destroy" };
 
 static void *json_create(const struct cts_options *opt)
 {
-	struct sink_conf conf = {
-		.file = cts_options_string(opt, "file"),
-		.wait = strcmp(cts_options_string(opt, "full"), "wait") == 0,
-	};
 	const char *userspace = cts_options_string(opt, "userspace");
 	struct json *j = calloc(1, sizeof(*j));
 
 	if (!j)
 		return NULL;
-	j->sink = sink_create(&conf);
-	if (!j->sink) {
+	if (lines_open(&j->lines, opt, json_options, JSON_LINE) < 0) {
 		int saved = errno;
 
 		free(j);
 		errno = saved;
 		return NULL;
 	}
-	for (size_t i = 0; i < cts_options_count(opt, "events"); i++)
-		for (unsigned int t = 0; t < CTS_EVENT_TYPE_MAX; t++)
-			if (strcmp(cts_options_item(opt, "events", i), event_names[t]) == 0)
-				j->types |= 1u << t;
 	j->userspace = strcmp(userspace, "no") != 0;
 	j->name = strcmp(userspace, "name") == 0;
 	j->labelmap = cts_labelmap_load(cts_options_string(opt, "labelmap"));
@@ -80,7 +67,7 @@ static void json_destroy(void *priv)
 {
 	struct json *j = priv;
 
-	sink_destroy(j->sink);
+	lines_close(&j->lines);
 	cts_labelmap_free(j->labelmap);
 	free(j);
 }
@@ -437,11 +424,6 @@ static void put_expect(struct cts_line *l, const struct cts_expect *e)
 
 /* -- a line -- */
 
-static bool is_event(const struct cts_event *ev)
-{
-	return ev->origin == CTS_ORIGIN_KERNEL || ev->origin == CTS_ORIGIN_PEER;
-}
-
 static void put_event(struct json *j, struct cts_line *l, const struct cts_event *ev)
 {
 	const char *name;
@@ -462,12 +444,13 @@ static void put_event(struct json *j, struct cts_line *l, const struct cts_event
 	}
 }
 
-static size_t format_line(struct json *j, const struct cts_event *ev, char *buf, size_t size)
+static size_t format_line(void *ctx, const struct cts_event *ev, char *buf, size_t size)
 {
+	struct json *j = ctx;
 	struct cts_line l = { .at = buf, .end = buf + size };
 
 	cts_line_put(&l, "{");
-	if (is_event(ev))
+	if (lines_is_event(ev))
 		put_event(j, &l, ev);
 	if (ev->flow)
 		put_flow(&l, ev->flow, j->labelmap);
@@ -480,26 +463,6 @@ static size_t format_line(struct json *j, const struct cts_event *ev, char *buf,
 	return (size_t)(l.at - buf);
 }
 
-static int write_event(struct json *j, const struct cts_event *ev)
-{
-	static const size_t sizes[] = { JSON_LINE, JSON_LINE_MAX };
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		char *buf = sink_reserve(j->sink, sizes[i]);
-		size_t len;
-
-		if (!buf)
-			return errno == ENOBUFS ? 0 : -1;
-		len = format_line(j, ev, buf, sizes[i]);
-		if (len) {
-			sink_commit(j->sink, len);
-			return 0;
-		}
-	}
-	j->too_long++;
-	return 0;
-}
-
 static int json_consume(void *priv, const struct cts_batch *batch)
 {
 	const struct cts_event *ev;
@@ -507,9 +470,8 @@ static int json_consume(void *priv, const struct cts_batch *batch)
 	size_t i;
 
 	cts_batch_for_each(i, ev, batch) {
-		if ((!ev->flow && !ev->expect) || (is_event(ev) && !(j->types >> ev->type & 1)))
-			continue;
-		if (write_event(j, ev) < 0)
+		if (lines_wanted(&j->lines, ev) &&
+		    lines_write(&j->lines, ev, format_line, j) < 0)
 			return -1;
 	}
 	return 0;
@@ -519,26 +481,21 @@ static int json_flush(void *priv)
 {
 	struct json *j = priv;
 
-	return sink_flush(j->sink);
+	return lines_flush(&j->lines);
 }
 
 static int json_rotate(void *priv)
 {
 	struct json *j = priv;
 
-	return sink_rotate(j->sink);
+	return lines_rotate(&j->lines);
 }
 
 static void json_snapshot(void *priv, FILE *fp)
 {
-	struct json *j = priv;
-	struct sink_stats st;
+	const struct json *j = priv;
 
-	sink_get_stats(j->sink, &st);
-	fprintf(fp, "json output:\n\tlines:\t\t\t%20llu\n\tbytes:\t\t\t%20llu\n"
-		    "\tdropped lines:\t\t%20llu\n",
-		(unsigned long long)st.lines, (unsigned long long)st.bytes,
-		(unsigned long long)(st.dropped + j->too_long));
+	lines_snapshot(&j->lines, "json", fp);
 }
 
 extern const struct cts_output_ops json_LTX_cts_plugin;

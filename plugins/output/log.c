@@ -16,9 +16,9 @@
 #include <ctsync/output.h>
 #include <ctsync/text.h>
 
+#include "plugins/output/lines.h"
 #include "plugins/output/progname.h"
 #include "plugins/output/save.h"
-#include "plugins/output/sink.h"
 
 #define FACILITIES "daemon local0 local1 local2 local3 local4 local5 local6 local7"
 
@@ -51,44 +51,24 @@ static const struct cts_option log_options[] = {
 
 /* Around the flow: time, event, and program with its id. */
 #define LOG_EXTRA 192u
-#define LOG_LINE_MAX (64u << 10)   /* with a thousand labels of any length */
 
 struct log {
-	struct sink *sink;             /* owned */
+	struct lines lines;
 	struct cts_labelmap *labelmap; /* owned, or NULL */
 	unsigned int format;           /* enum cts_format_flags */
-	unsigned int types;            /* bits 1 << CTS_EVENT_* */
 	bool timestamp, userspace, name;
 	bool removed;                  /* save: entries are told because they were removed */
 	bool save;                     /* lines that are read back: nothing else in them */
 	struct progname programs;
-	uint64_t too_long;
 };
 
 static void log_destroy(void *priv)
 {
 	struct log *l = priv;
 
-	sink_destroy(l->sink);
+	lines_close(&l->lines);
 	cts_labelmap_free(l->labelmap);
 	free(l);
-}
-
-static int facility_number(const char *name)
-{
-	return strcmp(name, "daemon") == 0 ? LOG_DAEMON : LOG_LOCAL0 + ((name[5] - '0') << 3);
-}
-
-static unsigned int event_bits(const struct cts_options *opt)
-{
-	static const char *const name[CTS_EVENT_TYPE_MAX] = { "new", "update", "destroy" };
-	unsigned int bits = 0;
-
-	for (size_t i = 0; i < cts_options_count(opt, "events"); i++)
-		for (unsigned int t = 0; t < CTS_EVENT_TYPE_MAX; t++)
-			if (strcmp(cts_options_item(opt, "events", i), name[t]) == 0)
-				bits |= 1u << t;
-	return bits;
 }
 
 static unsigned int format_bits(const struct cts_options *opt)
@@ -118,25 +98,18 @@ static void load_labels(struct log *l, const struct cts_options *opt)
 
 static void *log_create(const struct cts_options *opt)
 {
-	struct sink_conf conf = {
-		.file = cts_options_string(opt, "file"),
-		.wait = strcmp(cts_options_string(opt, "full"), "wait") == 0,
-		.facility = facility_number(cts_options_string(opt, "facility")),
-	};
 	const char *userspace = cts_options_string(opt, "userspace");
 	struct log *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	l->sink = sink_create(&conf);
-	if (!l->sink) {
+	if (lines_open(&l->lines, opt, log_options, CTS_LINE_MAX + LOG_EXTRA) < 0) {
 		int saved = errno;
 
 		free(l);
 		errno = saved;
 		return NULL;
 	}
-	l->types = event_bits(opt);
 	l->format = format_bits(opt);
 	l->timestamp = cts_options_bool(opt, "timestamp");
 	l->userspace = strcmp(userspace, "no") != 0;
@@ -148,12 +121,6 @@ static void *log_create(const struct cts_options *opt)
 }
 
 /* -- one line -- */
-
-/* Entries of a dump and answers to a command are no events. */
-static bool is_event(const struct cts_event *ev)
-{
-	return ev->origin == CTS_ORIGIN_KERNEL || ev->origin == CTS_ORIGIN_PEER;
-}
 
 static char *put(char *p, const char *text)
 {
@@ -195,7 +162,7 @@ static char *put_prefix(const struct log *l, const struct cts_event *ev, char *p
 
 	if (l->timestamp)
 		p = put_time(ev, p);
-	return is_event(ev) ? put(p, event[ev->type]) : p;
+	return lines_is_event(ev) ? put(p, event[ev->type]) : p;
 }
 
 static char *put_userspace(struct log *l, const struct cts_event *ev, char *p)
@@ -215,8 +182,8 @@ static char *put_userspace(struct log *l, const struct cts_event *ev, char *p)
 static size_t format_save(const struct log *l, const struct cts_event *ev, char *buf, size_t size)
 {
 	static const char command[CTS_EVENT_TYPE_MAX] = { 'A', 'U', 'D' };
-	bool gone = l->removed && !is_event(ev);
-	size_t len = save_format(ev->flow, is_event(ev) ? command[ev->type] : gone ? 'D' : 'A',
+	bool gone = l->removed && !lines_is_event(ev);
+	size_t len = save_format(ev->flow, lines_is_event(ev) ? command[ev->type] : gone ? 'D' : 'A',
 				 l->labelmap, buf, size - 1);
 
 	if (len)
@@ -227,7 +194,7 @@ static size_t format_save(const struct log *l, const struct cts_event *ev, char 
 /* 0: the flow does not fit into size. */
 static size_t format_line(struct log *l, const struct cts_event *ev, char *buf, size_t size)
 {
-	bool event = is_event(ev);
+	bool event = lines_is_event(ev);
 	char *p = event ? put_prefix(l, ev, buf) : buf;
 	size_t len = cts_flow_format(ev->flow, l->format, ev->time_ns, l->labelmap, p,
 				     size - LOG_EXTRA);
@@ -253,32 +220,13 @@ static size_t format_expect(const struct log *l, const struct cts_event *ev, cha
 	return (size_t)(p - buf) + len;
 }
 
-static size_t format_event(struct log *l, const struct cts_event *ev, char *buf, size_t size)
+static size_t format_event(void *ctx, const struct cts_event *ev, char *buf, size_t size)
 {
+	struct log *l = ctx;
+
 	if (!ev->flow)
 		return format_expect(l, ev, buf, size);
 	return l->save ? format_save(l, ev, buf, size) : format_line(l, ev, buf, size);
-}
-
-static int write_event(struct log *l, const struct cts_event *ev)
-{
-	/* A second try for those with many long labels. */
-	static const size_t sizes[] = { CTS_LINE_MAX + LOG_EXTRA, LOG_LINE_MAX };
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		char *buf = sink_reserve(l->sink, sizes[i]);
-		size_t len;
-
-		if (!buf)
-			return errno == ENOBUFS ? 0 : -1;
-		len = format_event(l, ev, buf, sizes[i]);
-		if (len) {
-			sink_commit(l->sink, len);
-			return 0;
-		}
-	}
-	l->too_long++;
-	return 0;
 }
 
 static int log_consume(void *priv, const struct cts_batch *batch)
@@ -288,9 +236,8 @@ static int log_consume(void *priv, const struct cts_batch *batch)
 	size_t i;
 
 	cts_batch_for_each(i, ev, batch) {
-		if ((!ev->flow && !ev->expect) || (is_event(ev) && !(l->types >> ev->type & 1)))
-			continue;
-		if (write_event(l, ev) < 0)
+		if (lines_wanted(&l->lines, ev) &&
+		    lines_write(&l->lines, ev, format_event, l) < 0)
 			return -1;
 	}
 	return 0;
@@ -300,26 +247,21 @@ static int log_flush(void *priv)
 {
 	struct log *l = priv;
 
-	return sink_flush(l->sink);
+	return lines_flush(&l->lines);
 }
 
 static int log_rotate(void *priv)
 {
 	struct log *l = priv;
 
-	return sink_rotate(l->sink);
+	return lines_rotate(&l->lines);
 }
 
 static void log_snapshot(void *priv, FILE *fp)
 {
-	struct log *l = priv;
-	struct sink_stats st;
+	const struct log *l = priv;
 
-	sink_get_stats(l->sink, &st);
-	fprintf(fp, "log output:\n");
-	fprintf(fp, "\tlines:\t\t\t%20llu\n", (unsigned long long)st.lines);
-	fprintf(fp, "\tbytes:\t\t\t%20llu\n", (unsigned long long)st.bytes);
-	fprintf(fp, "\tdropped lines:\t\t%20llu\n", (unsigned long long)(st.dropped + l->too_long));
+	lines_snapshot(&l->lines, "log", fp);
 }
 
 extern const struct cts_output_ops log_LTX_cts_plugin;
