@@ -278,6 +278,7 @@ static void run_engine(struct cts_node *n)
 	uint64_t job = cts_takeover_deadline(n->takeover);
 
 	next = job < next ? job : next;
+	cts_loop_wake_by(n->conf.loop, next);
 	if (next == n->due_ns)
 		return;
 	n->due_ns = next;

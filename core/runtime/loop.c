@@ -120,6 +120,7 @@ int cts_loop_run(struct cts_loop *loop)
 		note_turn(loop);
 	}
 	loop->stop = false; /* it may run again */
+	loop->pause_ns = 0;
 	return 0;
 }
 
@@ -137,6 +138,12 @@ void cts_loop_on_turn(struct cts_loop *loop, bool (*turn)(void *ctx), void *ctx)
 void cts_loop_pause(struct cts_loop *loop, uint64_t until_ns)
 {
 	loop->pause_ns = until_ns;
+}
+
+void cts_loop_wake_by(struct cts_loop *loop, uint64_t when_ns)
+{
+	if (loop->pause_ns > when_ns)
+		loop->pause_ns = when_ns;
 }
 
 struct event_base *cts_loop_base(struct cts_loop *loop)

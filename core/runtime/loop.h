@@ -29,6 +29,8 @@ void cts_loop_on_turn(struct cts_loop *loop, bool (*turn)(void *ctx), void *ctx)
  * of cts_loop_now_ns()'s clock. Once, and not when there is more to do.
  */
 void cts_loop_pause(struct cts_loop *loop, uint64_t until_ns);
+/* A pause that was asked for in this turn ends by then: a timer alone cannot end it. */
+void cts_loop_wake_by(struct cts_loop *loop, uint64_t when_ns);
 
 /* How long the longest turn took so far, waiting for events left out: nothing else
  * could be served meanwhile. */
