@@ -32,7 +32,7 @@ static void collect_links(const struct cts_links *links, struct cts_node_health 
 }
 
 /* Is anybody there whose flows this node does not know yet? Somebody who left does
- * not count: what is here of him is the best there is. */
+ * not count: what is here of it is the best there is. */
 static const char *why_not_eligible(struct cts_node *n, const struct cts_node_health *h)
 {
 	const struct cts_options *sync = cts_node_config(n)->sync;
@@ -47,10 +47,10 @@ static const char *why_not_eligible(struct cts_node *n, const struct cts_node_he
 		const struct cts_node_info *p = &h->node[i];
 
 		if (!p->self && !p->gone && !p->complete)
-			return "a node that is there has not told all of its flows yet";
+			return "not all flows of a node that is there are here yet";
 	}
 	if (!h->peers && up_ms < grace_ms)
-		return "there was no time to hear of other nodes yet";
+		return "there was no time to receive from other nodes yet";
 	return NULL;
 }
 

@@ -54,15 +54,20 @@ void leave_peer_state(struct leave *l, struct work *w, uint32_t node, enum cts_p
 	};
 }
 
-static uint64_t absent_ms(const struct work *w, uint32_t node)
+/* A node that only does not receive this one is down, too, but there: it has its flows.
+ * true: it has left, absent_ms ago. */
+static bool has_left(const struct work *w, uint32_t node, uint64_t *absent_ms)
 {
 	struct cts_node_info info[CTS_NODES_MAX + 1];
 	size_t n = cts_engine_nodes(w->conf.engine, info, CTS_NODES_MAX + 1, w->now);
 
-	for (size_t i = 0; i < n; i++)
-		if (info[i].id == node)
-			return owner_absent_ms(&info[i], w->now);
-	return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (info[i].id != node)
+			continue;
+		*absent_ms = owner_absent_ms(&info[i], w->now);
+		return info[i].gone;
+	}
+	return false;
 }
 
 /* One entry of the node that left. true: an operation was made. */
@@ -95,8 +100,11 @@ bool leave_step(struct leave *l, struct work *w, struct slots *s)
 	if (i == l->n)
 		return false;
 	left = &l->left[i];
+	if (!has_left(w, left->node, &absent)) {
+		left->due_ns = w->now + LEAVE_RANK_NS;
+		return false;
+	}
 	cache = cts_engine_external(w->conf.engine, left->node);
-	absent = absent_ms(w, left->node);
 	while (cache && ops < STEP_ENTRIES && look++ < STEP_LOOK) {
 		left->at = cts_cache_next(cache, left->at);
 		if (!left->at)

@@ -153,7 +153,7 @@ in_sync()
 {
 	local text
 	text=$(ask "$1" --status) && return
-	[ $? = 1 ] && ! grep '^peer ' <<<"$text" | grep -qv ', in sync' && ! grep -q 'never heard' <<<"$text"
+	[ $? = 1 ] && ! grep '^peer ' <<<"$text" | grep -qv ', in sync' && ! grep -q 'never received from' <<<"$text"
 }
 
 # Flow lines without what differs by nature: timeouts, ages, use counts.

@@ -72,6 +72,9 @@ peer a b "sent_messages >= 2 and sent_bytes > 500 * 20 and recv_messages >= 2 an
 	fail "counters: $(cat "$tmp/json")"
 peer a b "in_sync and heard_ms_ago < 1000 and status['code'] == 0 and status['eligible']" ||
 	fail "state: $(cat "$tmp/json")"
+peer a b "holds_mine and held_here and holds_mine_why_not is None and held_here_why_not is None and not gone
+	and differs == [] and complete and status['eligible_why_not'] is None and status['lacking'] == 0" ||
+	fail "both directions: $(cat "$tmp/json")"
 ask a -s network | grep -A4 '^peer b ' | grep -q 'sent [1-9][0-9]* messages' || fail "-s network lacks peers"
 
 cut c down
@@ -81,14 +84,17 @@ await 10 ends_with 2 ask c --status || fail "cut off: $? $(cat "$tmp/out")"
 in_ns a "$build/bench/flowgen" delete 200 >/dev/null || fail "flowgen"
 await 5 peer a c "not in_sync and lag_records >= 200 and lag_messages >= 1 and lag_ms >= 100 and
 	heard_ms_ago >= 100" || fail "no lag: $(cat "$tmp/json")"
+peer a c "not holds_mine and holds_mine_why_not" || fail "no reason: $(cat "$tmp/json")"
+ask a --status | grep -A1 '^peer c ' | grep -q "it holds this node's flows: not confirmed, ." || fail "$(ask a --status)"
 await 5 peer a b "in_sync and lag_records == 0" || fail "the one that is there lags: $(cat "$tmp/json")"
 
 cut c up
 for n in a b c; do
 	await 20 ends_with 0 ask $n --status || fail "$n is not in sync again: $(cat "$tmp/out")"
 done
-await 10 peer a c "retransmitted >= 200 and lag_records == 0" ||
-	fail "nothing was sent again: $(cat "$tmp/json")"
+await 10 peer a c "resets >= 1 and lag_records == 0 and gone_ms == 0" ||
+	fail "it did not fall behind: $(cat "$tmp/json")"
+await 10 peer c a "flows == 300" || fail "c did not catch up: $(cat "$tmp/json")"
 
 for n in a b c; do
 	ask $n -k || fail "-k"
@@ -97,4 +103,12 @@ node a 10.9.0.1 500 '"10.9.0.2"'
 daemon a a
 await 10 ends_with 0 ask a --eligible || fail "alone for long: $(cat "$tmp/out")"
 ends_with 2 ask a --status || fail "alone: $(cat "$tmp/out")"
+
+# differently configured nodes notice, in the log with the address, and show it
+sed 's/dead_after_ms/mode = "alarm"; &/' "$tmp/b.cfg" >"$tmp/b2.cfg" && mv "$tmp/b2.cfg" "$tmp/b.cfg"
+daemon b b
+await 10 peer a b "'mode' in differs" || fail "another mode was not noticed: $(cat "$tmp/json")"
+await 10 grep -q 'sync: node b .* at 10.9.0.2 (udp): its sync.mode is another one' "$tmp/a.log" ||
+	fail "another mode was not logged"
+ask a --status | grep -q 'configured in another way: mode' || fail "not shown: $(ask a --status)"
 echo "in sync 0, one cut off 1, alone 2, no daemon 2; $(ask a --status | head -1)"
