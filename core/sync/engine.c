@@ -388,7 +388,7 @@ int cts_engine_adopt(struct cts_engine *e, uint32_t node, uint32_t ref, uint64_t
 	/* A live owner's replica stays: nobody but the owner changes it. */
 	entry = cts_cache_entry(p->recv.replica.cache, ref);
 	if (!peer_present(p) || replica_is_orphan(&p->recv.replica, entry))
-		replica_remove(&p->recv.replica, &e->base, ref);
+		replica_trim(&p->recv.replica, &e->base, ref);
 	return 0;
 }
 
@@ -420,12 +420,8 @@ void cts_engine_purge(struct cts_engine *e, uint32_t node, uint64_t now_ns)
 	struct peer *p = peers_find(&e->peers, node);
 
 	e->base.now = now_ns;
-	if (!p)
-		return;
-	replica_clear(&p->recv.replica);
-	/* Empty, it is not equal any more: the next digest brings the entries back. */
-	p->recv.equal_at = 0;
-	p->recv.complete = false;
+	if (p)
+		replica_clear(&p->recv.replica);
 }
 
 void cts_engine_flush_external(struct cts_engine *e, uint64_t now_ns)

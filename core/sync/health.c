@@ -65,7 +65,7 @@ const char *health_held_here(const struct base *b, const struct peer *p, uint64_
 		return "it has not read its table yet";
 	if (!r->start || r->detached)
 		return "it does not wait for this node";
-	if (!r->complete || !r->equal_at)
+	if (!r->complete || !r->equal_at || r->replica.trimmed)
 		return "it was not found equal yet";
 	if (r->replica.stale)
 		return "what it had before it started again is not judged yet";

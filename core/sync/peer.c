@@ -269,6 +269,6 @@ void peer_drop_superseded(struct peers *ps, struct peer *p)
 		if (!p->superseded_cursor)
 			return;
 		if (is_superseded(ps, p, p->superseded_cursor))
-			replica_remove(r, ps->base, p->superseded_cursor);
+			replica_trim(r, ps->base, p->superseded_cursor);
 	}
 }

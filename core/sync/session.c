@@ -685,6 +685,16 @@ static void check_peer(struct session *s, struct peer *p)
 	health_show(s->base, s->sender, s->peers, p, s->lacking);
 }
 
+/* Nothing can be sent any more, not even what was lost: all begin anew. */
+static void abandon(struct session *s)
+{
+	struct peer *p;
+
+	peers_for_each(p, s->peers)
+		peer_event(s->peers, p, PEER_SILENT, "what it lacks cannot be sent again");
+	window_abandon(&s->sender->window, &s->sender->table);
+}
+
 static void check(struct session *s)
 {
 	struct base *b = s->base;
@@ -698,6 +708,10 @@ static void check(struct session *s)
 	while (base_reliable(b) && (silent = window_unanswered(&s->sender->window, b->now)) >= 0)
 		peer_event(s->peers, s->peers->list[silent], PEER_SILENT,
 			   "it did not acknowledge in time");
+	if (!window_stuck(&s->sender->window))
+		s->stuck_ns = b->now;
+	else if (b->now - s->stuck_ns >= UNANSWERED_NS)
+		abandon(s);
 	s->sender->listeners = false;
 	peers_for_each(p, s->peers) {
 		check_peer(s, p);

@@ -48,6 +48,7 @@ struct session {
 	uint64_t conflict_ns;        /* another node has our name: since when it was heard; 0: none */
 	bool out;                    /* ... and was there first: this node says nothing */
 	uint64_t undelivered_ns;
+	uint64_t stuck_ns;           /* when the window was last seen not stuck */
 	uint64_t reported_ns[CTS_REPORT_MAX];
 	uint64_t lacking;            /* entries that did not get into this node's kernel */
 	bool renew;                  /* a new epoch has to begin */

@@ -33,6 +33,7 @@ static void digest_read(struct receiver *r, struct base *b, uint64_t seq, struct
 		r->equal_at = seq;
 		r->differs = r->lossy = false;
 		r->replica.refused = 0;
+		r->replica.trimmed = false;
 		r->complete |= flags & CTS_DIGEST_COMPLETE;
 		if (flags & CTS_DIGEST_COMPLETE && r->replica.stale) {
 			r->replica.stale_ends = true;
@@ -329,7 +330,7 @@ void receiver_resync(struct receiver *r, const struct base *b)
 bool receiver_holds(const struct receiver *r)
 {
 	return r->start && r->equal_at && r->complete && !r->detached && !r->differs && !r->lossy &&
-	       !r->gaps.n && !r->replica.refused && !r->replica.stale;
+	       !r->gaps.n && !r->replica.refused && !r->replica.stale && !r->replica.trimmed;
 }
 
 /* -- time -- */
@@ -348,6 +349,12 @@ bool receiver_run(struct receiver *r, struct base *b)
 		return false;
 	if (r->reorder_ns <= b->now)
 		reorder_expire(r, b);
+	if (r->replica.trimmed && r->equal_at) {
+		/* An equal digest has to come first again, and the owner has to know. */
+		r->equal_at = 0;
+		r->complete = false;
+		ack_at_once(r, b);
+	}
 	more = compare_step(&r->compare, &r->replica, r->high, b->now);
 	more |= replica_step(&r->replica, b);
 	applied_flush(r->replica.applied, b);

@@ -90,8 +90,15 @@ void replica_remove(struct replica *r, struct base *b, uint32_t ref)
 	applied_flush(r->applied, b);
 }
 
+void replica_trim(struct replica *r, struct base *b, uint32_t ref)
+{
+	r->trimmed |= cts_cache_entry(r->cache, ref)->aux == r->gen;
+	replica_remove(r, b, ref);
+}
+
 void replica_clear(struct replica *r)
 {
+	r->trimmed = r->live;
 	cts_cache_clear(r->cache);
 	memset(r->sums.leaf, 0, CTS_SUMS_LEAVES * sizeof(*r->sums.leaf));
 	r->sums.count = r->sums.total = 0;
@@ -295,7 +302,7 @@ void replica_expire(struct replica *r, struct base *b, uint64_t gone_ns)
 		if (alarm ? age_of(b) - e->next <= b->conf.expire_s * CTS_AGE_HZ
 			  : !ran_out(r, b, r->expire_cursor, gone_ns))
 			continue;
-		replica_remove(r, b, r->expire_cursor);
+		replica_trim(r, b, r->expire_cursor);
 		b->st.expired++;
 	}
 }

@@ -32,6 +32,7 @@ struct replica {
 	uint64_t refused;            /* entries without room since the last comparison */
 	uint64_t orphan_ns;          /* when the table was lost */
 	uint32_t purge_cursor, stale_cursor, expire_cursor, evict_cursor;
+	bool trimmed;                /* entries of this epoch were taken out, not by the owner's word */
 	bool stale_ends;             /* what is stale does not exist at the owner any more */
 };
 
@@ -47,8 +48,10 @@ struct keyed {
 void replica_prepare(const struct replica *r, struct keyed *k);
 void replica_upsert(struct replica *r, struct base *b, uint64_t seq, const struct keyed *k);
 void replica_delete(struct replica *r, struct base *b, const struct keyed *k);
-/* Take one out, whoever owns it now. */
+/* Take one out by the owner's word. */
 void replica_remove(struct replica *r, struct base *b, uint32_t ref);
+/* Take one out for another reason: the replica may not be equal any more. */
+void replica_trim(struct replica *r, struct base *b, uint32_t ref);
 /* All of it, with nothing said to applied(): an explicit flush. */
 void replica_clear(struct replica *r);
 

@@ -84,6 +84,21 @@ static void put_entries(struct sender *s, struct cts_wire_out *out, struct sent 
 	}
 }
 
+/* What the lowest message carried, and nothing else: then it is settled. */
+static void put_rescue(struct sender *s, struct cts_wire_out *out, struct sent *m,
+		       const struct sent *lowest)
+{
+	uint64_t seq = lowest->seq;
+
+	for (uint32_t i = 0; lowest->seq == seq && i < lowest->n; i++) {
+		uint32_t ref = lowest->refs[i];
+		const struct cts_entry *e = cts_cache_entry(s->table.cache, ref);
+
+		if (e && e->seq == seq && e->flags & F_LOST && !put_entry(s, out, m, ref, false))
+			return;
+	}
+}
+
 /* A message as large as the size that is tried. */
 static void put_padding(struct cts_wire_out *out, size_t size)
 {
@@ -103,6 +118,7 @@ struct building {
 	size_t size;                 /* at most */
 	size_t pad;                  /* as large as this; 0: as large as it gets */
 	bool digest, empty;          /* empty: nothing but the question */
+	const struct sent *rescue;   /* what this message carried, and nothing else */
 	bool ack_now;
 };
 
@@ -132,7 +148,9 @@ static size_t message_build(struct sender *s, struct building *b, unsigned int *
 	/* The digest is the last record, as it is of all before it. */
 	cts_wire_begin(&out, b->buf, b->size - (b->digest ? DIGEST_BYTES : 0));
 	cts_put_u16(&out, 0);  /* the floor, known in the end */
-	if (!b->empty) {
+	if (b->rescue) {
+		put_rescue(s, &out, m, b->rescue);
+	} else if (!b->empty) {
 		answer_put(&s->answer, &s->table, base, &out);
 		put_entries(s, &out, m, looked);
 	}
@@ -276,12 +294,23 @@ static void judge_size(struct sender *s, size_t transport)
 		      "large messages do not arrive: smaller ones are sent");
 }
 
+/* The window is full but for the last numbers: they are what frees it. */
+static void rescue(struct sender *s, size_t size, unsigned int *looked)
+{
+	struct building b = { .size = size, .ack_now = true };
+
+	while (s->unsent_first + s->unsent_n < SEND_BATCH &&
+	       (b.rescue = window_to_rescue(&s->window)))
+		message_add(s, &b, looked);
+}
+
 /* One batch. Returns false when nothing more can or need be built. */
 static bool batch_build(struct sender *s, size_t size, unsigned int *looked, uint64_t *lagging)
 {
 	struct window *w = &s->window;
 
 	s->blocked = false;
+	rescue(s, size, looked);
 	while (s->unsent_first + s->unsent_n < SEND_BATCH) {
 		struct building b = { .size = size, .digest = digest_due(s) };
 		uint64_t holding = base_reliable(s->base) ? window_holding(w) : 0;

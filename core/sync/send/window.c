@@ -94,7 +94,26 @@ void window_leave(struct window *w, struct table *t, unsigned int i)
 
 bool window_free(const struct window *w, bool urgent)
 {
-	return window_len(w) < (urgent ? WINDOW_MESSAGES : WINDOW_MESSAGES - WINDOW_RESERVE);
+	return window_len(w) < WINDOW_MESSAGES - (urgent ? WINDOW_RESCUE : WINDOW_RESERVE);
+}
+
+const struct sent *window_to_rescue(const struct window *w)
+{
+	const struct sent *s = &w->ring[w->lowest % WINDOW_MESSAGES];
+
+	if (window_free(w, true) || window_len(w) >= WINDOW_MESSAGES || !s->lost || !s->resending)
+		return NULL;
+	return s;
+}
+
+void window_abandon(struct window *w, struct table *t)
+{
+	for (uint64_t seq = w->lowest, last = w->last; seq <= last; seq++) {
+		struct sent *s = window_slot(w, seq);
+
+		if (s->seq == seq)
+			settle(w, t, s);
+	}
 }
 
 uint64_t window_holding(struct window *w)

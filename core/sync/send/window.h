@@ -20,6 +20,7 @@
 #ifndef WINDOW_RESERVE
 #define WINDOW_RESERVE 8u            /* of them: for what was lost, and for probes */
 #endif
+#define WINDOW_RESCUE 4u             /* ... of these: for what the lowest message carried */
 #define ACK_DELAY_NS (20 * MS)       /* a receiver acknowledges by then */
 #define ACK_DELAY_NOW_NS (2 * MS)    /* ... and so soon when it is asked to */
 #define UNANSWERED_NS SECOND         /* so long nothing acknowledged: out of step */
@@ -85,6 +86,16 @@ void window_leave(struct window *w, struct table *t, unsigned int i);
 
 /* Is there a free sequence number? urgent: for what was lost, or a probe. */
 bool window_free(const struct window *w, bool urgent);
+/* The lowest message holds the window up, and was lost: to send again what it carried,
+ * and nothing else, is what frees numbers. NULL: that is not so. */
+const struct sent *window_to_rescue(const struct window *w);
+/* There is no number left, not even for that: give up what was lost. Who was in the
+ * window has to compare. */
+void window_abandon(struct window *w, struct table *t);
+static inline bool window_stuck(const struct window *w)
+{
+	return window_len(w) >= WINDOW_MESSAGES && w->ring[w->lowest % WINDOW_MESSAGES].lost;
+}
 /* Receivers that have as much under way as they may. */
 uint64_t window_holding(struct window *w);
 /* A new message; note what it carries, then close it. */
