@@ -245,6 +245,22 @@ static void stats_cache(struct daemon *d, struct cts_request *r)
 	print_cache_extended(r, "external", &st);
 }
 
+/* How the internal cache follows the kernel's table. */
+static void print_follow(struct cts_request *r, const struct cts_follow_stats *st)
+{
+	cts_request_printf(r,
+			   "table stats:\n"
+			   "\tevents followed:\t\t%12llu\n"
+			   "\tevents that changed nothing:\t%12llu\n"
+			   "\tentries refused by filters:\t%12llu\n"
+			   "\tentries asked for:\t\t%12llu\n"
+			   "\tdumps begun:\t\t\t%12llu\n"
+			   "\trepaired, were missing:\t\t%12llu\n"
+			   "\trepaired, were gone:\t\t%12llu\n\n",
+			   (ull)st->events, (ull)st->unchanged, (ull)st->refused, (ull)st->gets,
+			   (ull)st->dumps, (ull)st->repaired_missing, (ull)st->repaired_stale);
+}
+
 static void stats_runtime(struct daemon *d, struct cts_request *r)
 {
 	uint64_t up = (cts_loop_now_ns(d->loop) - d->started_ns) / 1000000000u;
@@ -276,6 +292,8 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   (ull)rd.malformed_dump, (ull)rd.losses,
 			   d->takeover ? (ull)cts_takeover_kernel_flushes(d->takeover) : 0ull,
 			   (ull)rd.reconciliations, rd.buffer_size, (ull)rd.lost);
+	if (d->engine)
+		print_follow(r, &rd.follow);
 	cts_request_printf(r,
 			   "runtime stats:\n"
 			   "\tchild process failed:\t\t%12u\n"
@@ -325,20 +343,18 @@ static void stats_rsqueue(struct daemon *d, struct cts_request *r)
 /* What the configured outputs know, by plugin. */
 static void stats_outputs(struct daemon *d, struct cts_request *r)
 {
-	for (size_t i = 0; i < d->n_outputs; i++) {
-		const struct cts_output_ops *ops = d->outputs[i].ops;
+	for (size_t i = 0; i < instances_outputs(d->instances); i++) {
 		char *text = NULL;
 		size_t len = 0;
-		FILE *fp;
+		FILE *fp = open_memstream(&text, &len);
+		bool any;
 
-		if (!ops->snapshot)
-			continue;
-		fp = open_memstream(&text, &len);
 		if (!fp)
 			continue;
-		ops->snapshot(d->outputs[i].priv, fp);
+		any = instances_snapshot(d->instances, i, fp);
 		fclose(fp);
-		cts_request_write(r, text, len);
+		if (any)
+			cts_request_write(r, text, len);
 		free(text);
 	}
 }

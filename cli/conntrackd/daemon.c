@@ -85,6 +85,15 @@ static int create_node(struct daemon *d)
 	return 0;
 }
 
+/* Entries that filters let pass may be refused now. */
+static void verdicts_changed(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->reader)
+		cts_node_reader_reconcile(d->reader);
+}
+
 /* The node's own filter comes first, its mirror last. */
 static int create_pipeline(struct daemon *d)
 {
@@ -95,8 +104,11 @@ static int create_pipeline(struct daemon *d)
 		.name = "traffic", .origins = 1u << CTS_ORIGIN_KERNEL, .ctx = d,
 		.consume = traffic_consume,
 	};
-	if (cts_pipeline_add_consumer(d->pipeline, &d->traffic) < 0 || instances_create(d) < 0 ||
-	    cts_node_start(d->node, d->n_filters ? d->push : NULL, d->n_outputs > 0) < 0)
+	if (cts_pipeline_add_consumer(d->pipeline, &d->traffic) < 0)
+		return -1;
+	d->instances = instances_create(d->conf, d->loop, d->pipeline, verdicts_changed, d);
+	if (!d->instances || cts_node_start(d->node, instances_push(d->instances),
+					    instances_outputs(d->instances) > 0) < 0)
 		return -1;
 	d->reader = cts_node_reader(d->node);
 	return 0;
@@ -124,7 +136,7 @@ static void on_signal(void *ctx, int signo)
 	}
 	if (cts_log_reopen() < 0)
 		cts_warn("log: cannot open the file again: %s", strerror(errno));
-	instances_rotate(d);
+	instances_rotate(d->instances);
 	cts_info("files are open again");
 }
 
@@ -197,7 +209,7 @@ void daemon_destroy(struct daemon *d)
 	cts_control_destroy(d->control);
 	cts_pipeline_destroy(d->pipeline);
 	cts_node_destroy(d->node);
-	instances_destroy(d);
+	instances_destroy(d->instances);
 	cts_timer_destroy(d->watchdog);
 	cts_signal_destroy(d->sigterm);
 	cts_signal_destroy(d->sigint);

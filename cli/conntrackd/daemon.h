@@ -8,24 +8,14 @@
 #include "core/runtime/control.h"
 
 #include "cli/conntrackd/env.h"
-#include "cli/conntrackd/local_addrs.h"
-
-/* A filter or output of the configuration. */
-struct instance {
-	const void *ops;              /* lent by the loader */
-	void *priv;                   /* owned */
-	struct cts_consumer consumer; /* outputs */
-};
+#include "cli/conntrackd/instances.h"
 
 struct daemon {
 	struct cts_config *conf;      /* lent */
 	struct cts_loop *loop;        /* owned, as all that follows */
 	struct cts_signal *sigterm, *sigint, *sighup;
 	struct cts_pipeline *pipeline;
-	struct instance *filters, *outputs;
-	size_t n_filters, n_outputs;
-	struct local_addrs *local_addrs;   /* NULL: no filter asks for them */
-	struct cts_push *push;
+	struct instances *instances;
 	struct cts_node *node;
 	struct cts_control *control;
 	struct cts_timer *watchdog;
@@ -73,10 +63,5 @@ void cmd_stop(void *ctx, struct cts_request *r, int argc, char **argv);
 
 /* cmd_status.c: as -s network shows them too */
 void status_print_peers(struct daemon *d, struct cts_request *r);
-
-/* instances.c: filters and outputs */
-int instances_create(struct daemon *d);      /* -1: logged */
-void instances_destroy(struct daemon *d);
-void instances_rotate(struct daemon *d);
 
 #endif

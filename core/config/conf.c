@@ -201,9 +201,10 @@ static void check_sync(struct load *ld)
 	const struct cts_options *sync = ld->c->sync;
 	bool alarm_mode = is_mode(sync, "alarm");
 
-	if (!cts_options_bool(sync, "internal_cache") && !is_mode(sync, "notrack"))
+	if (!cts_options_bool(sync, "internal_cache"))
 		cross_error(ld, "sync", "internal_cache",
-			    "false needs mode = \"notrack\": the other modes compare and repair");
+			    "this release needs its copy of the kernel's table in each mode, "
+			    "allowed: true");
 	if (!cts_options_bool(sync, "external_cache") && alarm_mode)
 		cross_error(ld, "sync", "external_cache",
 			    "false is not possible in mode \"alarm\", allowed: ftfw, notrack");

@@ -103,7 +103,7 @@ static const struct cts_option sync_rows[] = {
 	{ .name = "external_cache", .type = CTS_OPT_BOOL, .def = "true",
 	  .help = "keep others' flows until a commit; false: write them to the kernel at once" },
 	{ .name = "internal_cache", .type = CTS_OPT_BOOL, .def = "true",
-	  .help = "keep a copy of the kernel's table; false, in mode notrack alone, is taken as true" },
+	  .help = "keep a copy of the kernel's table; this release refuses false" },
 	{ .name = "commit_timeout", .type = CTS_OPT_INT, .min = 0, .max = 432000, .def = "0",
 	  .help = "longest timeout of committed flows in seconds, 0: their own" },
 	{ .name = "purge_timeout", .type = CTS_OPT_INT, .min = 0, .max = 86400, .def = "60",

@@ -238,11 +238,6 @@ int cts_log_reopen(void)
 	return 0;
 }
 
-void cts_log_set_level(enum cts_log_level level)
-{
-	lg.level = level;
-}
-
 enum cts_log_level cts_log_level_of(const char *word)
 {
 	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -21,7 +21,6 @@ int cts_log_open(const char *target, const char *ident, enum cts_log_level level
 int cts_log_reopen(void);
 /* Back to how it was before cts_log_open(). */
 void cts_log_close(void);
-void cts_log_set_level(enum cts_log_level level);
 /* "err", "warn", "info" or "debug", else info. */
 enum cts_log_level cts_log_level_of(const char *word);
 

@@ -360,6 +360,8 @@ void cts_node_reader_get_stats(struct cts_node_reader *r, struct cts_node_reader
 		.dumping = cts_resync_running(r->resync), .ready = r->is_ready,
 		.next_ms = r->due_ns > now ? (r->due_ns - now) / 1000000u : 0,
 	};
+	if (r->mirror)
+		st->follow = *cts_follow_stats(cts_mirror_follow(r->mirror));
 	if (!r->events)
 		return;
 	cts_events_get_stats(r->events, &st->events);

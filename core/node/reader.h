@@ -57,6 +57,7 @@ struct cts_node_reader_stats {
 	uint64_t reconciliations, broken_dumps, gets;
 	uint64_t malformed_dump;
 	size_t buffer_size;
+	struct cts_follow_stats follow;
 	bool dumping, ready;
 	uint64_t next_ms;            /* until the next reconciliation */
 };

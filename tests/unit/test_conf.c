@@ -169,9 +169,9 @@ static void options_that_do_not_go_together_are_refused(void **state)
 	       "1: sync.transports: is missing, required: 1 to 4 transports");
 	refuse("sync = { transports = ( {}, {}, {}, {}, {} ); };",
 	       "1: sync.transports: has 5 blocks, allowed: at most 4");
-	refuse("sync = {\n internal_cache = false;\n" LINKS "};",
-	       "2: sync.internal_cache: false needs mode = \"notrack\": the other modes compare and "
-	       "repair");
+	refuse("sync = {\n mode = \"notrack\"; internal_cache = false;\n" LINKS "};",
+	       "2: sync.internal_cache: this release needs its copy of the kernel's table in each "
+	       "mode, allowed: true");
 	refuse("sync = { external_cache = false;\n commit_timeout = 5;\n" LINKS "};",
 	       "2: sync.commit_timeout: has no effect with external_cache = false, allowed: 0");
 	refuse("sync = { mode = \"alarm\"; external_cache = false; " LINKS "};",
