@@ -158,7 +158,7 @@ static const struct {
 	{ "statistics.cfg", "{ plugin = \"stats\"; }", "{ plugin = \"stats\"; } );\nsync = ( ",
 	  "18: sync: is not a group" },
 	{ "all-options.cfg", "limit = 0L", "limit = 6000000000",
-	  "29: 6000000000 is too large without a suffix, write 6000000000L" },
+	  "30: 6000000000 is too large without a suffix, write 6000000000L" },
 	{ "all-options.cfg", "poll_interval = 0", "poll_interval = -1",
 	  "24: kernel.poll_interval: -1 is out of range, allowed: an integer from 0 to 86400" },
 };
