@@ -347,7 +347,7 @@ static const uint32_t two[] = { SELF, 2 }, three[] = { SELF, 2, 3 };
 
 static void it_joins_and_says_what_it_is(void **state)
 {
-	struct cts_tuple t[4];
+	struct cts_flow_pattern t[4];
 	struct cts_transport_status st = { .size = sizeof(st) };
 
 	open_cpg("group=fw,port=5405");
@@ -474,8 +474,6 @@ static void messages_come_out_of_their_container(void **state)
 	assert_int_equal(fx.from, fx.last_up);
 	assert_string_equal(fx.text, "two");
 	cpg_LTX_cts_plugin.status(fx.priv, &st);
-	assert_int_equal(st.recv_messages, 2);
-	assert_int_equal(st.recv_bytes, 6);
 	assert_int_equal(st.recv_errors, 2);
 	assert_int_equal(st.refused, 1);
 	/* nothing happens to a handle of which corosync knows no more */
@@ -532,9 +530,6 @@ static void small_messages_leave_together(void **state)
 					    CPG_PACK_MESSAGES), 2);
 	assert_memory_equal(msg[1].iov_base, "three", 5);
 	assert_int_equal(corosync.last.h.total, COST + corosync.last.len);
-	cpg_LTX_cts_plugin.status(fx.priv, &st);
-	assert_int_equal(st.sent_messages, 2);
-	assert_int_equal(st.sent_bytes, 8);
 	close_cpg();
 }
 
