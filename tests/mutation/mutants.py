@@ -66,6 +66,8 @@ def chunks(text, scope):
     name = re.compile(rf'\b{re.escape(scope)}\b')
     for begin, end in zip(starts, starts[1:]):
         head = re.split(r'[{;]\s*\n', text[begin:end], maxsplit=1)[0]
+        # a table whose members are declared before its name: } name[] = {
+        head += ' '.join(re.findall(r'^}(.*)', text[begin:end], re.MULTILINE))
         if not head.startswith('/*') and name.search(head):
             yield begin, end
 
