@@ -173,7 +173,7 @@ static void check_digest(struct world *w, struct sim_node *n, struct peer *p, st
 	struct cts_engine *e = x->engine;
 	const char *why;
 
-	if (!e || e->base.epoch != p->epoch || x->twin)
+	if (!e || e->base.epoch != p->epoch || x->twin || e->base.epoch == x->reused_epoch)
 		return;
 	if (r->equal_at && r->equal_at != seen->equal_at && r->equal_at != seen->former_at &&
 	    e->sender.window.last == r->equal_at &&
@@ -223,7 +223,7 @@ static void check_orphans(struct world *w, struct sim_node *n)
 	peers_for_each(p, &n->engine->peers) {
 		const struct replica *r = &p->recv.replica;
 
-		if (r->orphans && w->now - r->orphan_ns > late && w->now - n->started > late)
+		if (r->orphans && w->now - r->orphan_ns > late && w->now > n->excused_until + late)
 			world_fail(w, "%s keeps %llu orphans of %s's former table", n->name,
 				   (unsigned long long)r->orphans, p->name);
 	}

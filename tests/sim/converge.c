@@ -78,10 +78,13 @@ static bool pair_converged(struct world *w, struct sim_node *n, struct sim_node 
 	differs = pair_differs(w, n, x, p);
 	if (differs)
 		snprintf(why, FAILURE_LEN, "I1: %s, replica of %s: %s (%s, %u gaps, start %llu, high %llu of "
-			 "%llu, compare %d, live %llu, stale %llu, orphans %llu, refused %llu)",
+			 "%llu, window from %llu, %u to resend, compare %d, live %llu, stale %llu, "
+			 "orphans %llu, refused %llu)",
 			 n->name, x->name, differs, peer_state_name(p->state), p->recv.gaps.n,
 			 (unsigned long long)p->recv.start, (unsigned long long)p->recv.high,
-			 (unsigned long long)x->engine->sender.window.last, p->recv.compare.state,
+			 (unsigned long long)x->engine->sender.window.last,
+			 (unsigned long long)x->engine->sender.window.lowest,
+			 x->engine->sender.table.retransmit.waiting, p->recv.compare.state,
 			 (unsigned long long)p->recv.replica.live,
 			 (unsigned long long)p->recv.replica.stale,
 			 (unsigned long long)p->recv.replica.orphans,

@@ -334,7 +334,7 @@ void node_rename(struct world *w, struct sim_node *n, const char *name)
 	n->id = cts_node_id(n->name);
 	n->table_id = w->next_table++;
 	w->renamed = true;
-	for (i = 0; i < w->n_nodes; i++)  /* nobody has anything of the new name */
+	for (i = 0; i < w->n_nodes && !w->bulk; i++)  /* nobody has anything of the new name */
 		truth_forget(w, &w->node[i].seen[n->index]);
 }
 
@@ -343,4 +343,5 @@ void node_revert(struct world *w, struct sim_node *n, uint64_t born_rng)
 	node_stop(n);
 	n->rng.state = born_rng;
 	start(w, n);
+	n->reused_epoch = n->engine->base.epoch;
 }

@@ -117,6 +117,7 @@ struct sim_node {
 	struct sim_rng rng;          /* its random numbers... */
 	uint64_t born_rng;           /* ... and where they began when it started */
 	uint64_t started, stopped;
+	uint64_t reused_epoch;       /* of two lives with the same numbers */
 	struct model_key *kernel;    /* SIM_KEYS; NULL: in scenarios */
 	struct had *had;
 	unsigned int dump_next;      /* key that the start-up dump comes to; SIM_KEYS: done */
