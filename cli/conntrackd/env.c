@@ -12,12 +12,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef HAVE_SYSTEMD
+#define SD_JOURNAL_SUPPRESS_LOCATION /* cts_log()'s own place tells nothing */
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 #endif
 
 #include <ctsync/log.h>
 
 #include "cli/conntrackd/env.h"
+#include "core/log/log.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71   /* since Linux 5.14 */
@@ -123,9 +126,19 @@ uint64_t env_table_id(void)
 	return hash;
 }
 
-/* -- readiness -- */
+/* -- systemd -- */
 
 #ifdef HAVE_SYSTEMD
+static void to_journal(int priority, const char *text)
+{
+	sd_journal_print(priority, "%s", text);
+}
+
+void env_journal(void)
+{
+	cts_log_set_journal(to_journal);
+}
+
 void env_notify(const char *state)
 {
 	sd_notify(0, state);
@@ -138,6 +151,10 @@ uint64_t env_watchdog_us(void)
 	return sd_watchdog_enabled(0, &us) > 0 ? us : 0;
 }
 #else
+void env_journal(void)
+{
+}
+
 void env_notify(const char *state)
 {
 }

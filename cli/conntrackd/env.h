@@ -18,6 +18,9 @@ void env_events_sysctl(void);
  * namespace. */
 uint64_t env_table_id(void);
 
+/* Let the log's target journal be written by libsystemd, where it is there. */
+void env_journal(void);
+
 /* sd_notify(3); nothing without libsystemd. */
 void env_notify(const char *state);
 /* Interval in which the watchdog wants to hear us, in microseconds; 0: it does not. */

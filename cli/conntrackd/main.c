@@ -254,6 +254,7 @@ int main(int argc, char **argv)
 	struct options o;
 	int ret;
 
+	env_journal();
 	if (parse_options(&o, argc, argv) < 0) {
 		fputs("Try conntrackd -h.\n", stderr);
 		return 1;

@@ -13,10 +13,6 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef HAVE_SYSTEMD
-#define SD_JOURNAL_SUPPRESS_LOCATION /* cts_log()'s own place tells nothing */
-#include <systemd/sd-journal.h>
-#endif
 
 #include "core/log/log.h"
 
@@ -40,6 +36,7 @@ static struct {
 	int fd;                      /* owned; LOG_TO_FILE */
 	char *path;                  /* owned; LOG_TO_FILE */
 	const char *ident;
+	void (*journal)(int priority, const char *text);   /* NULL: through syslog */
 	struct log_slot slots[LOG_SLOTS];
 } lg = { .target = LOG_TO_PLAIN, .level = CTS_LOG_INFO, .fd = -1, .ident = "ctsync" };
 
@@ -109,17 +106,13 @@ static void to_descriptor(int fd, enum cts_log_level level, const char *text)
 		write_all(fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
-#ifdef HAVE_SYSTEMD
 static void to_journal(enum cts_log_level level, const char *text)
 {
-	sd_journal_print(priorities[level], "%s", text);
+	if (lg.journal)
+		lg.journal(priorities[level], text);
+	else
+		syslog(priorities[level], "%s", text); /* journald reads this too */
 }
-#else
-static void to_journal(enum cts_log_level level, const char *text)
-{
-	syslog(priorities[level], "%s", text); /* journald reads this too */
-}
-#endif
 
 static void log_line(enum cts_log_level level, const char *text)
 {
@@ -236,6 +229,11 @@ int cts_log_reopen(void)
 	close(lg.fd);
 	lg.fd = fd;
 	return 0;
+}
+
+void cts_log_set_journal(void (*write)(int priority, const char *text))
+{
+	lg.journal = write;
 }
 
 enum cts_log_level cts_log_level_of(const char *word)

@@ -21,6 +21,9 @@ int cts_log_open(const char *target, const char *ident, enum cts_log_level level
 int cts_log_reopen(void);
 /* Back to how it was before cts_log_open(). */
 void cts_log_close(void);
+/* Who writes what goes to the journal (priority of syslog(3)): the daemon, so that no
+ * other program opens libsystemd and all that it needs. NULL: syslog. */
+void cts_log_set_journal(void (*write)(int priority, const char *text));
 /* "err", "warn", "info" or "debug", else info. */
 enum cts_log_level cts_log_level_of(const char *word);
 
