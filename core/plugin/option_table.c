@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A group of the configuration, or text, against an option table. */
+/* Text against an option table, and what groups of the configuration (option_group.c) have in
+ * common with it. */
 #include "config.h"
 
 #include <errno.h>
@@ -46,14 +47,7 @@ const char *cts_option_table_check(const struct cts_option *table)
 
 /* -- reports -- */
 
-struct parse {
-	struct cts_options *opt;
-	struct cts_report *report;
-	const char *ignore;
-	bool failed;
-};
-
-static void parse_error(struct parse *ps, const char *name, unsigned int line, const char *why)
+void cts_parse_error(struct cts_parse *ps, const char *name, unsigned int line, const char *why)
 {
 	const struct cts_options *opt = ps->opt;
 
@@ -71,7 +65,7 @@ static void add_name(char *why, size_t size, const char *name, size_t len)
 		 name);
 }
 
-static void parse_unknown(struct parse *ps, const char *name, unsigned int line)
+void cts_parse_unknown(struct cts_parse *ps, const char *name, unsigned int line)
 {
 	char why[CTS_OPTION_WHY_MAX] = "unknown option, allowed: ";
 
@@ -84,130 +78,10 @@ static void parse_unknown(struct parse *ps, const char *name, unsigned int line)
 			 strlen(ps->opt->table[i].name));
 	if (!ps->ignore && !ps->opt->n)
 		add_name(why, sizeof(why), "none", 4);
-	parse_error(ps, name, line, why);
+	cts_parse_error(ps, name, line, why);
 }
 
-/* -- libconfig -- */
-
-static unsigned int setting_line(const config_setting_t *s)
-{
-	return (unsigned int)config_setting_source_line(s);
-}
-
-static const char *type_name(int type)
-{
-	switch (type) {
-	case CONFIG_TYPE_GROUP:
-		return "a group";
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_INT64:
-		return "an integer";
-	case CONFIG_TYPE_FLOAT:
-		return "a number with a fraction";
-	case CONFIG_TYPE_STRING:
-		return "a string";
-	case CONFIG_TYPE_BOOL:
-		return "a truth value";
-	default:
-		return "a list";
-	}
-}
-
-static int wrong_type(const struct cts_option *row, const config_setting_t *s, char *why,
-		      size_t size)
-{
-	char allowed[CTS_OPTION_WHY_MAX - 64];
-
-	cts_option_allowed(row, allowed, sizeof(allowed));
-	snprintf(why, size, "is %s, allowed: %s", type_name(config_setting_type(s)), allowed);
-	return -1;
-}
-
-static bool setting_is_int(const config_setting_t *s)
-{
-	int type = config_setting_type(s);
-
-	return type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
-}
-
-/* One item of a list: a string, or a number written without quotes. */
-static int take_item(const struct cts_option *row, const config_setting_t *s,
-		     struct option_value *v, char *why, size_t size)
-{
-	char number[32];
-
-	if (config_setting_type(s) == CONFIG_TYPE_STRING)
-		return cts_option_value_item(row, config_setting_get_string(s), setting_line(s), v,
-					     why, size);
-	if (!setting_is_int(s))
-		return wrong_type(row, s, why, size);
-	snprintf(number, sizeof(number), "%lld", config_setting_get_int64(s));
-	return cts_option_value_item(row, number, setting_line(s), v, why, size);
-}
-
-/* Every wrong item of a list is reported, up to a sensible number. */
-static void take_list(struct parse *ps, const struct cts_option *row, const config_setting_t *s,
-		      struct option_value *v)
-{
-	char why[CTS_OPTION_WHY_MAX];
-	int type = config_setting_type(s);
-	int n = config_setting_length(s), wrong = 0;
-
-	if (type != CONFIG_TYPE_LIST && type != CONFIG_TYPE_ARRAY) {
-		if (type == CONFIG_TYPE_GROUP ? wrong_type(row, s, why, sizeof(why)) < 0
-					      : take_item(row, s, v, why, sizeof(why)) < 0)
-			parse_error(ps, row->name, setting_line(s), why);
-		return;
-	}
-	for (int i = 0; i < n && wrong < 20; i++) {
-		const config_setting_t *item = config_setting_get_elem(s, (unsigned int)i);
-
-		if (take_item(row, item, v, why, sizeof(why)) < 0) {
-			parse_error(ps, row->name, setting_line(item), why);
-			wrong++;
-		}
-	}
-}
-
-static int take_scalar(const struct cts_option *row, const config_setting_t *s,
-		       struct option_value *v, char *why, size_t size)
-{
-	int type = config_setting_type(s);
-
-	if (cts_option_type(row) == CTS_OPT_INT && setting_is_int(s))
-		return cts_option_value_number(row, config_setting_get_int64(s), v, why, size);
-	if (cts_option_type(row) == CTS_OPT_BOOL && type == CONFIG_TYPE_BOOL) {
-		v->flag = config_setting_get_bool(s);
-		return 0;
-	}
-	if (cts_option_type(row) == CTS_OPT_INT || cts_option_type(row) == CTS_OPT_BOOL ||
-	    type != CONFIG_TYPE_STRING)
-		return wrong_type(row, s, why, size);
-	return cts_option_value_scalar(row, cts_option_type(row), config_setting_get_string(s), v,
-				       why, size);
-}
-
-static void take_setting(struct parse *ps, const config_setting_t *s)
-{
-	const char *name = config_setting_name(s);
-	const struct cts_option *row = cts_option_find(ps->opt->table, name);
-	char why[CTS_OPTION_WHY_MAX];
-	struct option_value *v;
-
-	if (!row) {
-		parse_unknown(ps, name, setting_line(s));
-		return;
-	}
-	v = &ps->opt->values[row - ps->opt->table];
-	v->set = true;
-	v->line = setting_line(s);
-	if (cts_option_type(row) == CTS_OPT_LIST)
-		take_list(ps, row, s, v);
-	else if (take_scalar(row, s, v, why, sizeof(why)) < 0)
-		parse_error(ps, name, v->line, why);
-}
-
-/* -- both -- */
+/* -- values of all rows -- */
 
 void cts_options_free(struct cts_options *opt)
 {
@@ -239,7 +113,7 @@ static struct cts_options *options_alloc(const struct cts_option *table, const c
 	return opt;
 }
 
-static void take_defaults(struct parse *ps)
+static void take_defaults(struct cts_parse *ps)
 {
 	for (size_t i = 0; i < ps->opt->n; i++) {
 		const struct cts_option *row = &ps->opt->table[i];
@@ -251,15 +125,15 @@ static void take_defaults(struct parse *ps)
 		if (row->flags & CTS_OPT_REQUIRED) {
 			cts_option_allowed(row, allowed, sizeof(allowed));
 			snprintf(why, sizeof(why), "is missing, required: %s", allowed);
-			parse_error(ps, row->name, 0, why);
+			cts_parse_error(ps, row->name, 0, why);
 		} else if (row->def &&
 			   cts_option_value_text(row, row->def, ' ', v, why, sizeof(why)) < 0) {
-			parse_error(ps, row->name, 0, why);
+			cts_parse_error(ps, row->name, 0, why);
 		}
 	}
 }
 
-static struct cts_options *parse_end(struct parse *ps)
+struct cts_options *cts_parse_end(struct cts_parse *ps)
 {
 	take_defaults(ps);
 	if (!ps->failed)
@@ -269,7 +143,7 @@ static struct cts_options *parse_end(struct parse *ps)
 	return NULL;
 }
 
-static int parse_begin(struct parse *ps, const struct cts_option *table, const char *subject,
+int cts_parse_begin(struct cts_parse *ps, const struct cts_option *table, const char *subject,
 		       const char *file)
 {
 	const char *flaw = cts_option_table_check(table);
@@ -280,32 +154,6 @@ static int parse_begin(struct parse *ps, const struct cts_option *table, const c
 	cts_report_error(ps->report, file, 0, "%s: %s", subject, flaw ? flaw : "out of memory");
 	errno = flaw ? EINVAL : ENOMEM;
 	return -1;
-}
-
-struct cts_options *cts_options_parse(const struct cts_option *table, const config_setting_t *group,
-				      const char *subject, const char *ignore,
-				      struct cts_report *report)
-{
-	struct parse ps = { .report = report, .ignore = ignore };
-	const char *file = group ? config_setting_source_file(group) : NULL;
-
-	if (!file && report)
-		file = report->file;
-	if (parse_begin(&ps, table, subject, file) < 0)
-		return NULL;
-	if (group) {
-		int n = config_setting_length(group);
-
-		ps.opt->line = setting_line(group);
-		for (int i = 0; i < n; i++) {
-			const config_setting_t *s = config_setting_get_elem(group, (unsigned int)i);
-			const char *name = config_setting_name(s);
-
-			if (!cts_option_word_in(ignore, name, strlen(name)))
-				take_setting(&ps, s);
-		}
-	}
-	return parse_end(&ps);
 }
 
 /* -- text -- */
@@ -334,7 +182,7 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-static void take_pair(struct parse *ps, char *pair)
+static void take_pair(struct cts_parse *ps, char *pair)
 {
 	char *value = strchr(pair, '=');
 	char why[CTS_OPTION_WHY_MAX];
@@ -345,41 +193,41 @@ static void take_pair(struct parse *ps, char *pair)
 		*value++ = '\0';
 	row = cts_option_find(ps->opt->table, pair);
 	if (!row) {
-		parse_unknown(ps, pair, 0);
+		cts_parse_unknown(ps, pair, 0);
 		return;
 	}
 	if (!value && cts_option_type(row) != CTS_OPT_BOOL) {
-		parse_error(ps, pair, 0, "needs a value");
+		cts_parse_error(ps, pair, 0, "needs a value");
 		return;
 	}
 	v = &ps->opt->values[row - ps->opt->table];
 	if (v->set) {
-		parse_error(ps, pair, 0, "is given twice");
+		cts_parse_error(ps, pair, 0, "is given twice");
 		return;
 	}
 	v->set = true;
 	if (value && cts_option_type(row) != CTS_OPT_LIST)
 		unescape(value);
 	if (cts_option_value_text(row, value ? value : "true", '+', v, why, sizeof(why)) < 0)
-		parse_error(ps, pair, 0, why);
+		cts_parse_error(ps, pair, 0, why);
 }
 
 struct cts_options *cts_options_parse_text(const struct cts_option *table, const char *text,
 					   const char *subject, struct cts_report *report)
 {
-	struct parse ps = { .report = report };
+	struct cts_parse ps = { .report = report };
 	char *copy = NULL, *next;
 
-	if (parse_begin(&ps, table, subject, NULL) < 0)
+	if (cts_parse_begin(&ps, table, subject, NULL) < 0)
 		return NULL;
 	if (text && *text) {
 		copy = strdup(text);
 		if (!copy)
-			parse_error(&ps, "", 0, "out of memory");
+			cts_parse_error(&ps, "", 0, "out of memory");
 	}
 	next = copy;
 	while (next)
 		take_pair(&ps, cut_pair(&next));
 	free(copy);
-	return parse_end(&ps);
+	return cts_parse_end(&ps);
 }
