@@ -161,6 +161,17 @@ const char *replica_differs(struct sim_node *owner, struct sim_node *n)
 	return have == live ? NULL : "it has entries too many";
 }
 
+/* Has x waited for n's acknowledgements ever since its message seq? Else x may go on, and
+ * what n missed is found by comparison. */
+static bool waited_for(const struct sim_node *x, const struct sim_node *n, uint64_t seq)
+{
+	const struct peers *ps = &x->engine->peers;
+	const struct peer *p = peers_find(ps, n->id);
+
+	return p && peer_in_window(p) &&
+	       x->engine->sender.window.view[peer_index(ps, p)].start <= seq;
+}
+
 /*
  * Where digests are equal the replica is equal; and once it was, the stream and
  * its repairs keep it so: a later difference means a silent loss (I3), or a digest
@@ -188,8 +199,13 @@ static void check_digest(struct world *w, struct sim_node *n, struct peer *p, st
 		seen->equal_at = 0;  /* and x may be an older one of the same epoch */
 		seen->former_at = r->equal_at;
 	}
+	if (w->trace && (seen->trimmed || r->equal_at != seen->equal_at || r->differs))
+		printf("%10.3f ms  %s of %s: high %llu, equal at %llu%s%s\n", (double)w->now / 1e6,
+		       n->name, x->name, (unsigned long long)r->high,
+		       (unsigned long long)r->equal_at, r->differs ? ", differs" : "",
+		       seen->trimmed ? ", trimmed" : "");
 	seen->trimmed = false;
-	if (r->differs && !w->asked && !w->limited && w->mode == CTS_MODE_FTFW &&
+	if (r->differs && waited_for(x, n, seen->equal_at) && !w->asked && !w->limited && w->mode == CTS_MODE_FTFW &&
 	    seen->equal_at && seen->equal_epoch == p->epoch && seen->equal_start == r->start &&
 	    !e->base.st.tombstones_dropped && !n->engine->base.st.evicted)
 		world_fail(w, "I3: %s was equal to %s at %llu and differs with nothing missing at %llu",
@@ -290,7 +306,7 @@ void check_refresh(struct world *w, struct sim_node *n)
 	peers_for_each(p, &n->engine->peers) {
 		struct cts_cache *cache = p->recv.replica.cache;
 
-		for (ref = 0; cache && (ref = cts_cache_next(cache, ref)); )
+		for (ref = 0; cache && p->state != PEER_GONE && (ref = cts_cache_next(cache, ref)); )
 			if (age - cts_cache_entry(cache, ref)->next > late)
 				world_fail(w, "%s received an entry %.2f s ago", n->name,
 					   (age - cts_cache_entry(cache, ref)->next) /

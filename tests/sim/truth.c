@@ -128,7 +128,9 @@ static uint64_t wrong_since(const struct had *h, const struct shown *s)
 
 static uint64_t tolerance(const struct world *w)
 {
-	return WRONG_NS + SLACK_NS + 2 * net_delay_ns(&w->net) + w->min_age_ms * MS;
+	uint64_t young = w->min_age_ms ? w->min_age_ms * MS + SLACK_NS : 0;
+
+	return WRONG_NS + SLACK_NS + 2 * net_delay_ns(&w->net) + young;
 }
 
 /* Is what p shows of a former table of x? */
