@@ -18,15 +18,15 @@
 #include "core/kernel/nl.h"
 
 struct push_network {
-	union cts_addr net;     /* host bits are zero */
+	union cts_addr net; /* host bits are zero */
 	uint8_t family;
 	uint8_t prefix_len;
 	bool accept;
 };
 
 struct cts_push {
-	uint32_t protocols[8];  /* bit n % 32 of word n / 32: protocol n may pass */
-	bool overflow;          /* more networks than fit: none is pushed */
+	uint32_t protocols[8]; /* bit n % 32 of word n / 32: protocol n may pass */
+	bool overflow;         /* more networks than fit: none is pushed */
 	unsigned int n_networks;
 	struct push_network networks[CTS_PUSH_NETWORKS_MAX];
 };
@@ -77,7 +77,7 @@ int cts_push_network(struct cts_push *push, int family, const union cts_addr *ne
 	memset(n, 0, sizeof(*n));
 	memcpy(n->net.bytes, net->bytes, bits / 8);
 	for (unsigned int i = prefix_len; i < bits; i++)
-		n->net.bytes[i / 8] &= (uint8_t)~(0x80 >> (i % 8));
+		n->net.bytes[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
 	n->family = (uint8_t)family;
 	n->prefix_len = (uint8_t)prefix_len;
 	n->accept = accept;
@@ -94,7 +94,7 @@ int cts_push_network(struct cts_push *push, int family, const union cts_addr *ne
 #define OFF_SUBSYS (4 + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 1 : 0))
 #define OFF_PORTID 12
 #define OFF_FAMILY 16
-#define OFF_ATTRS  20
+#define OFF_ATTRS 20
 
 /* Scratch memory of the machine: the addresses of the original source and of
  * the reply source, up to four words each; spill. */
@@ -195,7 +195,7 @@ static void emit_network(struct prog *p, const struct push_network *net, unsigne
 			 uint32_t verdict)
 {
 	unsigned int full = net->prefix_len / 32, rest = net->prefix_len % 32;
-	unsigned int left = 2 * full + (rest ? 3 : 0) + 1;   /* instructions, the RET included */
+	unsigned int left = 2 * full + (rest ? 3 : 0) + 1; /* instructions, the RET included */
 
 	for (unsigned int i = 0; i < full; i++) {
 		left -= 2;

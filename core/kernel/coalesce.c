@@ -8,10 +8,10 @@
 #include "core/kernel/coalesce.h"
 
 #define NS_PER_S 1000000000u
-#define STREAK 2u             /* windows that must agree: one burst is no load */
+#define STREAK 2u /* windows that must agree: one burst is no load */
 #define RATE_MIN (NS_PER_S / CTS_COALESCE_WAIT_NS * CTS_COALESCE_GATHERS)
-#define RATE_OFF_PERCENT 70u  /* of the rate that waiting began with */
-#define SHARE_OFF_DIVISOR 5u  /* or of the share: something else had used the core */
+#define RATE_OFF_PERCENT 70u /* of the rate that waiting began with */
+#define SHARE_OFF_DIVISOR 5u /* or of the share: something else had used the core */
 
 void cts_coalesce_init(struct cts_coalesce *c, enum cts_coalesce_mode mode, uint64_t now_ns,
 		       uint64_t cpu_ns)

@@ -12,24 +12,24 @@
 #include <stdint.h>
 
 enum cts_coalesce_mode {
-	CTS_COALESCE_ADAPTIVE,   /* wait when the load calls for it */
+	CTS_COALESCE_ADAPTIVE, /* wait when the load calls for it */
 	CTS_COALESCE_NEVER,
 	CTS_COALESCE_ALWAYS,
 };
 
-#define CTS_COALESCE_WINDOW_NS 20000000u   /* load is measured over so long, at least */
-#define CTS_COALESCE_WAIT_NS 1000000u      /* the longest that an event waits */
-#define CTS_COALESCE_SHARE 8u              /* percent of a core that call for waiting ... */
-#define CTS_COALESCE_GATHERS 12u           /* ... when a wait gathers so many events */
+#define CTS_COALESCE_WINDOW_NS 20000000u /* load is measured over so long, at least */
+#define CTS_COALESCE_WAIT_NS 1000000u    /* the longest that an event waits */
+#define CTS_COALESCE_SHARE 8u            /* percent of a core that call for waiting ... */
+#define CTS_COALESCE_GATHERS 12u         /* ... when a wait gathers so many events */
 
 /* All members are private. */
 struct cts_coalesce {
 	enum cts_coalesce_mode mode;
 	bool on;
-	unsigned int streak;              /* windows in a row that ask for the other state */
-	uint64_t start_ns, start_cpu_ns;  /* of the window */
-	uint64_t events;                  /* in it */
-	uint64_t on_rate;                 /* events a second that waiting began with */
+	unsigned int streak;             /* windows in a row that ask for the other state */
+	uint64_t start_ns, start_cpu_ns; /* of the window */
+	uint64_t events;                 /* in it */
+	uint64_t on_rate;                /* events a second that waiting began with */
 };
 
 void cts_coalesce_init(struct cts_coalesce *c, enum cts_coalesce_mode mode, uint64_t now_ns,

@@ -26,33 +26,33 @@ static_assert(DUMP_BATCH <= CTS_BATCH_MAX, "a chunk fits one batch");
 /* Bits of CTA_FILTER_ORIG_FLAGS and CTA_FILTER_REPLY_FLAGS; the kernel keeps
  * their names to itself (net/netfilter/nf_conntrack_netlink.c). */
 enum {
-	FILTER_IP_SRC      = 1 << 0,
-	FILTER_IP_DST      = 1 << 1,
-	FILTER_PROTO_NUM   = 1 << 3,
-	FILTER_SRC_PORT    = 1 << 4,
-	FILTER_DST_PORT    = 1 << 5,
-	FILTER_ICMP_TYPE   = 1 << 6,
-	FILTER_ICMP_CODE   = 1 << 7,
-	FILTER_ICMP_ID     = 1 << 8,
+	FILTER_IP_SRC = 1 << 0,
+	FILTER_IP_DST = 1 << 1,
+	FILTER_PROTO_NUM = 1 << 3,
+	FILTER_SRC_PORT = 1 << 4,
+	FILTER_DST_PORT = 1 << 5,
+	FILTER_ICMP_TYPE = 1 << 6,
+	FILTER_ICMP_CODE = 1 << 7,
+	FILTER_ICMP_ID = 1 << 8,
 	FILTER_ICMPV6_TYPE = 1 << 9,
 	FILTER_ICMPV6_CODE = 1 << 10,
-	FILTER_ICMPV6_ID   = 1 << 11,
+	FILTER_ICMPV6_ID = 1 << 11,
 };
 
 struct cts_dump {
-	struct mnl_socket *nl;         /* owned */
+	struct mnl_socket *nl; /* owned */
 	int fd;
 	uint32_t seq;
-	struct cts_dump_conf conf;     /* filter points to the member below, or is NULL */
+	struct cts_dump_conf conf; /* filter points to the member below, or is NULL */
 	struct cts_flow filter;
 	bool interrupted, ended;
 	uint64_t malformed;
 	size_t n;
 	uint64_t now_ns;
-	uint8_t *buf;                  /* owned, DUMP_BUFFER */
+	uint8_t *buf; /* owned, DUMP_BUFFER */
 	struct cts_event event[DUMP_BATCH];
 	const struct cts_event *list[DUMP_BATCH];
-	union {                        /* by table */
+	union { /* by table */
 		struct cts_flow flow[DUMP_BATCH];
 		struct cts_expect expect[DUMP_BATCH];
 	};
@@ -67,8 +67,8 @@ static uint32_t filter_port_flags(const struct cts_tuple *t)
 		return 0;
 	case IPPROTO_ICMP:
 		/* type 0 cannot be told from "any" */
-		return (t->icmp_type ? FILTER_ICMP_TYPE : 0) | (t->icmp_code ? FILTER_ICMP_CODE : 0) |
-		       (t->sport ? FILTER_ICMP_ID : 0);
+		return (t->icmp_type ? FILTER_ICMP_TYPE : 0) |
+		       (t->icmp_code ? FILTER_ICMP_CODE : 0) | (t->sport ? FILTER_ICMP_ID : 0);
 	case IPPROTO_ICMPV6:
 		return (t->icmp_type ? FILTER_ICMPV6_TYPE : 0) |
 		       (t->icmp_code ? FILTER_ICMPV6_CODE : 0) | (t->sport ? FILTER_ICMPV6_ID : 0);
@@ -132,8 +132,9 @@ static uint16_t request_type(const struct cts_dump_conf *conf)
 	case CTS_TABLE_EXPECT:
 		return cts_nl_msg(NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET);
 	default:
-		return cts_nl_msg(NFNL_SUBSYS_CTNETLINK, conf->zero_counters ?
-				  IPCTNL_MSG_CT_GET_CTRZERO : IPCTNL_MSG_CT_GET);
+		return cts_nl_msg(NFNL_SUBSYS_CTNETLINK, conf->zero_counters
+								 ? IPCTNL_MSG_CT_GET_CTRZERO
+								 : IPCTNL_MSG_CT_GET);
 	}
 }
 
@@ -143,7 +144,7 @@ static uint16_t request_type(const struct cts_dump_conf *conf)
 static int dump_request(struct cts_dump *d)
 {
 	const struct cts_dump_conf *conf = &d->conf;
-	uint8_t buf[REQUEST_SIZE] = { 0 };   /* libmnl leaves padding as it was */
+	uint8_t buf[REQUEST_SIZE] = { 0 }; /* libmnl leaves padding as it was */
 	struct nlmsghdr *nlh;
 
 	d->seq = (uint32_t)time(NULL);
@@ -316,8 +317,9 @@ static ssize_t dump_recv(struct cts_dump *d)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { .iov_base = d->buf, .iov_len = DUMP_BUFFER };
-	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from),
-			      .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
 	ssize_t len;
 
 	do {

@@ -5,7 +5,12 @@
 
 #include "core/kernel/events.h"
 
-enum cts_dump_table { CTS_TABLE_CONNTRACK, CTS_TABLE_DYING, CTS_TABLE_UNCONFIRMED, CTS_TABLE_EXPECT };
+enum cts_dump_table {
+	CTS_TABLE_CONNTRACK,
+	CTS_TABLE_DYING,
+	CTS_TABLE_UNCONFIRMED,
+	CTS_TABLE_EXPECT
+};
 
 /*
  * What is selected is asked of the kernel, and the answer is filtered again:
@@ -13,8 +18,8 @@ enum cts_dump_table { CTS_TABLE_CONNTRACK, CTS_TABLE_DYING, CTS_TABLE_UNCONFIRME
  */
 struct cts_dump_conf {
 	enum cts_dump_table table;
-	int family;                   /* AF_UNSPEC: all */
-	bool zero_counters;           /* also resets the counters of what is dumped */
+	int family;         /* AF_UNSPEC: all */
+	bool zero_counters; /* also resets the counters of what is dumped */
 	bool has_mark, has_status, has_zone;
 	uint32_t mark, mark_mask;     /* (mark of entry & mark_mask) == mark; mask 0: all bits */
 	uint32_t status, status_mask; /* the same with IPS_*; mask 0: the bits of status */
@@ -25,8 +30,8 @@ struct cts_dump_conf {
 };
 
 struct cts_dump;
-struct cts_dump *cts_dump_open(const struct cts_dump_conf *conf);   /* NULL, errno */
-void cts_dump_close(struct cts_dump *dump);                         /* takes NULL */
+struct cts_dump *cts_dump_open(const struct cts_dump_conf *conf); /* NULL, errno */
+void cts_dump_close(struct cts_dump *dump);                       /* takes NULL */
 /*
  * Read one chunk (up to about 300 entries) and hand it on as batches with origin
  * CTS_ORIGIN_DUMP and type NEW. 1: more to come; 0: done; -1 and errno: done too,

@@ -28,30 +28,32 @@
 #define EVENTS_SLOT (4096u + 320u)
 
 struct cts_events {
-	struct mnl_socket *nl;              /* owned */
+	struct mnl_socket *nl; /* owned */
 	int fd;
 	bool flows_only;
 	size_t buffer_size;
-	uint32_t drops_seen;                /* the kernel's 32-bit counter when last read */
-	uint64_t drops;                     /* the same, widened */
+	uint32_t drops_seen; /* the kernel's 32-bit counter when last read */
+	uint64_t drops;      /* the same, widened */
 	struct cts_events_stats stats;
-	size_t n;                           /* events of the batch being built */
+	size_t n; /* events of the batch being built */
 	uint64_t now_ns;
-	uint8_t *buf;                       /* owned: EVENTS_VLEN slots */
+	uint8_t *buf; /* owned: EVENTS_VLEN slots */
 	struct mmsghdr msg[EVENTS_VLEN];
 	struct iovec iov[EVENTS_VLEN];
 	struct sockaddr_nl from[EVENTS_VLEN];
 	struct cts_event event[EVENTS_VLEN];
 	const struct cts_event *list[EVENTS_VLEN];
 	struct cts_flow flow[EVENTS_VLEN];
-	struct cts_expect expect[EVENTS_VLEN];  /* untouched where none come */
+	struct cts_expect expect[EVENTS_VLEN]; /* untouched where none come */
 };
 
 static_assert(EVENTS_VLEN <= CTS_BATCH_MAX, "a recvmmsg fits one batch");
 
 static unsigned int events_groups(const struct cts_events_conf *conf)
 {
-	static const struct { unsigned int type, ct, exp; } group[] = {
+	static const struct {
+		unsigned int type, ct, exp;
+	} group[] = {
 		{ CTS_EVENT_NEW, NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_EXP_NEW },
 		{ CTS_EVENT_UPDATE, NFNLGRP_CONNTRACK_UPDATE, NFNLGRP_CONNTRACK_EXP_UPDATE },
 		{ CTS_EVENT_DESTROY, NFNLGRP_CONNTRACK_DESTROY, NFNLGRP_CONNTRACK_EXP_DESTROY },
@@ -170,8 +172,7 @@ int cts_events_hear_new(struct cts_events *src, bool on)
 {
 	int group = NFNLGRP_CONNTRACK_NEW;
 
-	return mnl_socket_setsockopt(src->nl,
-				     on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP,
+	return mnl_socket_setsockopt(src->nl, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP,
 				     &group, sizeof(group));
 }
 
@@ -189,7 +190,8 @@ static void events_hand_on(struct cts_events *src, cts_batch_fn fn, void *ctx)
 static int events_type(const struct nlmsghdr *nlh)
 {
 	static_assert(IPCTNL_MSG_CT_NEW == (int)IPCTNL_MSG_EXP_NEW &&
-		      IPCTNL_MSG_CT_DELETE == (int)IPCTNL_MSG_EXP_DELETE, "same numbers");
+			      IPCTNL_MSG_CT_DELETE == (int)IPCTNL_MSG_EXP_DELETE,
+		      "same numbers");
 
 	switch (cts_nl_type(nlh)) {
 	case IPCTNL_MSG_CT_NEW:

@@ -25,10 +25,10 @@ struct cts_events_conf {
 };
 
 struct cts_events;
-struct cts_events *cts_events_open(const struct cts_events_conf *conf);  /* NULL, errno */
-void cts_events_close(struct cts_events *src);   /* takes NULL */
+struct cts_events *cts_events_open(const struct cts_events_conf *conf); /* NULL, errno */
+void cts_events_close(struct cts_events *src);                          /* takes NULL */
 int cts_events_fd(const struct cts_events *src);
-size_t cts_events_buffer_size(const struct cts_events *src);  /* what the kernel granted */
+size_t cts_events_buffer_size(const struct cts_events *src); /* what the kernel granted */
 
 /* Replace what BPF drops (filters were reloaded), without a gap. 0, or -1 and errno:
  * the former program is still there. */
@@ -51,16 +51,16 @@ int cts_events_read(struct cts_events *src, cts_batch_fn fn, void *ctx);
 uint64_t cts_events_lost(struct cts_events *src);
 
 struct cts_events_stats {
-	uint64_t received;    /* events handed on */
-	uint64_t malformed;   /* messages that could not be decoded */
-	uint64_t truncated;   /* longer than a slot: counted as lost too */
-	uint64_t unknown;     /* not from the kernel, or of a type that is not ours */
+	uint64_t received;  /* events handed on */
+	uint64_t malformed; /* messages that could not be decoded */
+	uint64_t truncated; /* longer than a slot: counted as lost too */
+	uint64_t unknown;   /* not from the kernel, or of a type that is not ours */
 	uint64_t batches;
 };
 void cts_events_get_stats(const struct cts_events *src, struct cts_events_stats *st);
 
 /* For filters' push-down (ctsync/filter.h declares the calls that fill it). */
 struct cts_push *cts_push_create(void);
-void cts_push_destroy(struct cts_push *push);   /* takes NULL */
+void cts_push_destroy(struct cts_push *push); /* takes NULL */
 
 #endif

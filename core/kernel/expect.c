@@ -20,11 +20,14 @@ static const struct {
 	uint64_t attrs;
 } ops[] = {
 	[CTS_EXPECT_OP_CREATE] = { IPCTNL_MSG_EXP_NEW, NLM_F_CREATE | NLM_F_EXCL, UINT64_MAX },
-	[CTS_EXPECT_OP_GET] = { IPCTNL_MSG_EXP_GET, 0, CTS_EXPECT_BIT(CTS_EXPECT_EXPECTED) |
-				CTS_EXPECT_BIT(CTS_EXPECT_ZONE) | CTS_EXPECT_BIT(CTS_EXPECT_ID) },
-	[CTS_EXPECT_OP_DELETE] = { IPCTNL_MSG_EXP_DELETE, 0, CTS_EXPECT_BIT(CTS_EXPECT_EXPECTED) |
-				   CTS_EXPECT_BIT(CTS_EXPECT_ZONE) |
-				   CTS_EXPECT_BIT(CTS_EXPECT_ID) },
+	[CTS_EXPECT_OP_GET] = { IPCTNL_MSG_EXP_GET, 0,
+				CTS_EXPECT_BIT(CTS_EXPECT_EXPECTED) |
+					CTS_EXPECT_BIT(CTS_EXPECT_ZONE) |
+					CTS_EXPECT_BIT(CTS_EXPECT_ID) },
+	[CTS_EXPECT_OP_DELETE] = { IPCTNL_MSG_EXP_DELETE, 0,
+				   CTS_EXPECT_BIT(CTS_EXPECT_EXPECTED) |
+					   CTS_EXPECT_BIT(CTS_EXPECT_ZONE) |
+					   CTS_EXPECT_BIT(CTS_EXPECT_ID) },
 	[CTS_EXPECT_OP_FLUSH] = { IPCTNL_MSG_EXP_DELETE, 0, 0 },
 };
 
@@ -33,7 +36,7 @@ struct answer {
 	void *ctx;
 	uint32_t seq;
 	bool ended;
-	int error;                     /* errno, once it has ended */
+	int error; /* errno, once it has ended */
 };
 
 static void take_message(struct answer *a, const struct nlmsghdr *nlh)
@@ -80,17 +83,16 @@ static int wait_answer(struct mnl_socket *nl, struct answer *a)
 	return a->error ? -1 : 0;
 }
 
-static int send_request(struct mnl_socket *nl, enum cts_expect_op op,
-			const struct cts_expect *exp, uint32_t seq)
+static int send_request(struct mnl_socket *nl, enum cts_expect_op op, const struct cts_expect *exp,
+			uint32_t seq)
 {
 	union {
 		struct nlmsghdr nlh;
 		uint8_t bytes[BUFFER];
 	} buf = { .bytes = { 0 } };
-	struct nlmsghdr *nlh = cts_nl_request(&buf, cts_nl_msg(NFNL_SUBSYS_CTNETLINK_EXP,
-							       ops[op].type),
-					      ops[op].flags | NLM_F_ACK,
-					      exp ? exp->expected.family : AF_UNSPEC, seq);
+	struct nlmsghdr *nlh = cts_nl_request(
+		&buf, cts_nl_msg(NFNL_SUBSYS_CTNETLINK_EXP, ops[op].type),
+		ops[op].flags | NLM_F_ACK, exp ? exp->expected.family : AF_UNSPEC, seq);
 
 	if (exp && cts_expect_encode(nlh, sizeof(buf), exp, ops[op].attrs) < 0)
 		return -1;

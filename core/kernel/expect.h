@@ -6,10 +6,10 @@
 #include <ctsync/expect.h>
 
 enum cts_expect_op {
-	CTS_EXPECT_OP_CREATE,  /* expected, mask, master and timeout; EEXIST: it is there */
-	CTS_EXPECT_OP_GET,     /* by expected */
-	CTS_EXPECT_OP_DELETE,  /* by expected, and id where it has one */
-	CTS_EXPECT_OP_FLUSH,   /* all; exp is NULL */
+	CTS_EXPECT_OP_CREATE, /* expected, mask, master and timeout; EEXIST: it is there */
+	CTS_EXPECT_OP_GET,    /* by expected */
+	CTS_EXPECT_OP_DELETE, /* by expected, and id where it has one */
+	CTS_EXPECT_OP_FLUSH,  /* all; exp is NULL */
 };
 
 /* Ask and wait for the answer, 10 s at most. found is called for what GET finds (lent).

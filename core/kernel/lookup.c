@@ -19,8 +19,8 @@ struct lookup_key {
 
 struct cts_lookup {
 	struct cts_lookup_conf conf;
-	struct cts_writer *writer;       /* owned */
-	struct lookup_key *keys;         /* owned; [done, n) wait */
+	struct cts_writer *writer; /* owned */
+	struct lookup_key *keys;   /* owned; [done, n) wait */
 	size_t n, size, done;
 	uint64_t answers;
 };
@@ -38,7 +38,9 @@ static void lookup_found(void *ctx, uint64_t cookie, const struct cts_flow *flow
 	struct cts_lookup *l = ctx;
 	const struct lookup_key *k = &l->keys[cookie];
 	struct cts_event ev = {
-		.type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP, .flow = flow,
+		.type = CTS_EVENT_UPDATE,
+		.origin = CTS_ORIGIN_DUMP,
+		.flow = flow,
 	};
 	const struct cts_event *list[1] = { &ev };
 	uint8_t key[CTS_PACK_KEY_MAX];

@@ -10,7 +10,7 @@
 #include "core/kernel/events.h"
 
 struct cts_lookup_conf {
-	size_t max;                  /* keys that may wait */
+	size_t max; /* keys that may wait */
 	void *ctx;
 	/* The entry, as an event with origin DUMP and type UPDATE: it is newer than any
 	 * event that was read, whereas what a dump says (NEW) may be older. Lent. */
@@ -21,8 +21,8 @@ struct cts_lookup_conf {
 };
 
 struct cts_lookup;
-struct cts_lookup *cts_lookup_open(const struct cts_lookup_conf *conf);   /* NULL, errno */
-void cts_lookup_close(struct cts_lookup *l);                              /* takes NULL */
+struct cts_lookup *cts_lookup_open(const struct cts_lookup_conf *conf); /* NULL, errno */
+void cts_lookup_close(struct cts_lookup *l);                            /* takes NULL */
 uint32_t cts_lookup_portid(const struct cts_lookup *l);
 
 /* Original tuple and zones of key are copied. 0, or -1 and errno: ENOBUFS, conf.max

@@ -93,6 +93,7 @@ size_t cts_nl_set_rcvbuf(int fd, size_t bytes, const char *subject)
 	real = granted_rcvbuf(fd);
 	if (real < (size_t)half * 2)
 		cts_warn("%s: receive buffer of %zu bytes instead of %zu: raise net.core.rmem_max "
-			 "or grant CAP_NET_ADMIN", subject, real, bytes);
+			 "or grant CAP_NET_ADMIN",
+			 subject, real, bytes);
 	return real;
 }

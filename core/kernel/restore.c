@@ -15,12 +15,12 @@
 #define BIT(attr) CTS_FLOW_BIT(CTS_FLOW_##attr)
 
 /* What can be restored at all. */
-#define RESTORE_ATTRS                                                                   \
-	(BIT(ORIG) | BIT(REPLY) | BIT(MASTER) | BIT(STATUS) | BIT(TIMEOUT) | BIT(MARK) |  \
-	 BIT(ZONE) | BIT(ZONE_ORIG) | BIT(ZONE_REPLY) | BIT(TCP_STATE) | BIT(TCP_FLAGS) | \
-	 BIT(TCP_WSCALE) | BIT(SCTP_STATE) | BIT(SCTP_VTAG) | BIT(DCCP_STATE) |           \
-	 BIT(DCCP_ROLE) | BIT(DCCP_SEQ) | BIT(LABELS) | BIT(HELPER) | BIT(SEQADJ_ORIG) |  \
-	 BIT(SEQADJ_REPLY) | BIT(SYNPROXY) | BIT(SNAT) | BIT(DNAT))
+#define RESTORE_ATTRS                                                                            \
+	(BIT(ORIG) | BIT(REPLY) | BIT(MASTER) | BIT(STATUS) | BIT(TIMEOUT) | BIT(MARK) |         \
+	 BIT(ZONE) | BIT(ZONE_ORIG) | BIT(ZONE_REPLY) | BIT(TCP_STATE) | BIT(TCP_FLAGS) |        \
+	 BIT(TCP_WSCALE) | BIT(SCTP_STATE) | BIT(SCTP_VTAG) | BIT(DCCP_STATE) | BIT(DCCP_ROLE) | \
+	 BIT(DCCP_SEQ) | BIT(LABELS) | BIT(HELPER) | BIT(SEQADJ_ORIG) | BIT(SEQADJ_REPLY) |      \
+	 BIT(SYNPROXY) | BIT(SNAT) | BIT(DNAT))
 
 /* An existing entry refuses these (EOPNOTSUPP), or keeps its own. */
 #define CREATE_ONLY (BIT(REPLY) | BIT(MASTER) | BIT(HELPER) | BIT(SNAT) | BIT(DNAT))
@@ -29,7 +29,7 @@
 #define STATUS_SHARED ((uint32_t)(IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT))
 
 /* TCP flags that describe the connection rather than a packet under way. */
-#define TCP_FLAGS_SHARED                                                                \
+#define TCP_FLAGS_SHARED \
 	(IP_CT_TCP_FLAG_WINDOW_SCALE | IP_CT_TCP_FLAG_SACK_PERM | IP_CT_TCP_FLAG_CLOSE_INIT)
 
 /* -- timeouts: the kernel refuses a create without one -- */
@@ -356,8 +356,7 @@ static bool after_update(struct write_op *op, enum cts_write_class *cls)
 	return refused_class(op->err, cls);
 }
 
-bool restore_next(struct write_op *op, struct restore_rules *rules,
-		  enum cts_write_class *cls)
+bool restore_next(struct write_op *op, struct restore_rules *rules, enum cts_write_class *cls)
 {
 	switch (op->step) {
 	case STEP_CREATE:

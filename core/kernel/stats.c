@@ -135,5 +135,5 @@ int cts_stats_cpu(bool expect, void (*row)(void *ctx, const struct cts_cpu_stats
 
 	if (cts_nl_ask(type, NLM_F_DUMP, cpu_message, &r) == 0)
 		return 0;
-	return cpu_from_proc(&r);   /* all columns, whichever table was asked for */
+	return cpu_from_proc(&r); /* all columns, whichever table was asked for */
 }

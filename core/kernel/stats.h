@@ -10,9 +10,9 @@
 
 struct cts_cpu_stats {
 	unsigned int cpu;
-	unsigned int n;              /* values that the kernel sent, in its order */
+	unsigned int n; /* values that the kernel sent, in its order */
 	struct {
-		char name[24];       /* "found"; "unknown1"... for newer kernels */
+		char name[24]; /* "found"; "unknown1"... for newer kernels */
 		uint32_t value;
 	} v[CTS_STATS_VALUES_MAX];
 };

@@ -63,7 +63,8 @@ static int64_t global_number(uint16_t attr, const char *proc)
 
 	/* The answer has NLM_F_ACK's meaning: one message, then the acknowledgement. */
 	if (cts_nl_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK,
-		      global_message, &g) == 0 && g.value >= 0)
+		       global_message, &g) == 0 &&
+	    g.value >= 0)
 		return g.value;
 	return proc_number(proc);
 }
@@ -82,8 +83,8 @@ int64_t cts_table_max(void)
 
 const char *cts_table_lacks(void)
 {
-	if (cts_nl_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK,
-		      NULL, NULL) == 0)
+	if (cts_nl_ask(cts_nl_msg(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS), NLM_F_ACK, NULL,
+		       NULL) == 0)
 		return NULL;
 	if (errno == EPROTONOSUPPORT)
 		return "nfnetlink";
@@ -92,7 +93,7 @@ const char *cts_table_lacks(void)
 }
 
 struct family_flush {
-	struct cts_writer *writer;   /* owned */
+	struct cts_writer *writer; /* owned */
 	int err;
 };
 

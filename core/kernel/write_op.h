@@ -10,35 +10,35 @@
 
 /* What the next message asks for. */
 enum write_step {
-	STEP_CREATE,        /* NLM_F_CREATE | NLM_F_EXCL */
-	STEP_ADD,           /* NLM_F_CREATE */
+	STEP_CREATE, /* NLM_F_CREATE | NLM_F_EXCL */
+	STEP_ADD,    /* NLM_F_CREATE */
 	STEP_UPDATE,
 	STEP_DELETE,
-	STEP_GET,           /* by the original tuple */
-	STEP_GET_REPLY,     /* who holds the reply tuple? */
-	STEP_DELETE_REPLY,  /* ... remove it */
+	STEP_GET,          /* by the original tuple */
+	STEP_GET_REPLY,    /* who holds the reply tuple? */
+	STEP_DELETE_REPLY, /* ... remove it */
 };
 
 #define WRITE_LABEL_WORDS 4u
 #define WRITE_HELPER_MAX 32u
 
 struct write_op {
-	struct cts_flow flow;            /* a copy; its variable parts are below */
-	struct cts_tuple peer_reply;     /* restore: the reply tuple before it became the inverse */
-	uint64_t attrs;                  /* what a create or update carries */
+	struct cts_flow flow;        /* a copy; its variable parts are below */
+	struct cts_tuple peer_reply; /* restore: the reply tuple before it became the inverse */
+	uint64_t attrs;              /* what a create or update carries */
 	uint64_t cookie;
-	uint64_t hash;                   /* of the key */
-	struct cts_tuple found_orig;     /* answer to STEP_GET */
+	uint64_t hash;               /* of the key */
+	struct cts_tuple found_orig; /* answer to STEP_GET */
 	uint32_t found_status;
-	uint8_t op;                      /* enum cts_write_op */
-	uint8_t step;                    /* enum write_step */
-	uint8_t repeats;                 /* sent again because replies were lost */
-	bool found;                      /* the last GET was answered */
-	bool answered;                   /* a reply came; without one, and no loss: success */
-	bool recreated;                  /* restore: create was tried again after EEXIST */
-	bool looked;                     /* restore: the kernel's entry was looked at */
-	uint64_t left_out;               /* CTS_FLOW_BIT()s the kernel refused */
-	int err;                         /* errno of the last answer */
+	uint8_t op;        /* enum cts_write_op */
+	uint8_t step;      /* enum write_step */
+	uint8_t repeats;   /* sent again because replies were lost */
+	bool found;        /* the last GET was answered */
+	bool answered;     /* a reply came; without one, and no loss: success */
+	bool recreated;    /* restore: create was tried again after EEXIST */
+	bool looked;       /* restore: the kernel's entry was looked at */
+	uint64_t left_out; /* CTS_FLOW_BIT()s the kernel refused */
+	int err;           /* errno of the last answer */
 	uint32_t labels[WRITE_LABEL_WORDS];
 	uint32_t labels_mask[WRITE_LABEL_WORDS];
 	char helper[WRITE_HELPER_MAX];
@@ -54,13 +54,13 @@ struct write_op {
 struct refused_helper {
 	char name[WRITE_HELPER_MAX];
 	uint8_t family, proto;
-	int64_t until_s;                 /* CLOCK_MONOTONIC */
+	int64_t until_s; /* CLOCK_MONOTONIC */
 };
 
 struct restore_rules {
 	bool collision_replace;
 	bool tcp_window_tracking;
-	unsigned int n_refused;          /* ever written; the oldest gives way */
+	unsigned int n_refused; /* ever written; the oldest gives way */
 	struct refused_helper refused[REFUSED_HELPERS_MAX];
 };
 
@@ -79,7 +79,6 @@ int restore_prepare(struct write_op *op, const struct restore_rules *rules);
 
 /* Judge the answer to op->step. true: op is over, *cls says how; false: it goes
  * on with the new op->step. */
-bool restore_next(struct write_op *op, struct restore_rules *rules,
-		  enum cts_write_class *cls);
+bool restore_next(struct write_op *op, struct restore_rules *rules, enum cts_write_class *cls);
 
 #endif

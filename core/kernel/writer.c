@@ -22,35 +22,35 @@
 #define WRITER_BATCH_MAX 128u
 #define WRITER_RCVBUF ((size_t)1 << 20)
 #define WRITER_SNDBUF (512 << 10)
-#define WRITER_MESSAGE_MAX 1024u   /* the longest message, twice over */
-#define WRITER_REPLIES 32u         /* datagrams a recvmmsg */
-#define WRITER_REPLY_MAX 4096u     /* a reply; the longest is an entry */
-#define WRITER_REPEATS 4u          /* of an operation whose reply got lost: 128, 32, 8, 2, 1 */
-#define SEEN_WORDS 32u             /* a filter of 2048 bits over the pending keys */
+#define WRITER_MESSAGE_MAX 1024u /* the longest message, twice over */
+#define WRITER_REPLIES 32u       /* datagrams a recvmmsg */
+#define WRITER_REPLY_MAX 4096u   /* a reply; the longest is an entry */
+#define WRITER_REPEATS 4u        /* of an operation whose reply got lost: 128, 32, 8, 2, 1 */
+#define SEEN_WORDS 32u           /* a filter of 2048 bits over the pending keys */
 
 struct cts_writer {
 	struct cts_writer_conf conf;
 	struct restore_rules rules;
-	struct mnl_socket *nl;           /* owned */
+	struct mnl_socket *nl; /* owned */
 	int fd;
-	uint32_t seq;                    /* of the first message of the batch */
-	unsigned int window;             /* messages a sendmsg: fewer after a loss of replies */
-	unsigned int sent;               /* ops[0..sent) are under way */
-	bool busy;                       /* a callback runs */
-	bool lost;                       /* replies of this batch got lost */
-	bool complete;                   /* the last message was answered */
+	uint32_t seq;        /* of the first message of the batch */
+	unsigned int window; /* messages a sendmsg: fewer after a loss of replies */
+	unsigned int sent;   /* ops[0..sent) are under way */
+	bool busy;           /* a callback runs */
+	bool lost;           /* replies of this batch got lost */
+	bool complete;       /* the last message was answered */
 	uint64_t counters[CTS_WRITE_CLASS_MAX];
 	uint64_t seen[SEEN_WORDS];
 
-	unsigned int n;                  /* ops[0..n) are pending, encoded in this order */
-	struct write_op *ops;            /* owned, conf.batch of them */
+	unsigned int n;       /* ops[0..n) are pending, encoded in this order */
+	struct write_op *ops; /* owned, conf.batch of them */
 	size_t used;
-	uint8_t *buf;                    /* owned, conf.batch * WRITER_MESSAGE_MAX */
+	uint8_t *buf; /* owned, conf.batch * WRITER_MESSAGE_MAX */
 
 	struct mmsghdr msg[WRITER_REPLIES];
 	struct iovec iov[WRITER_REPLIES];
 	struct sockaddr_nl from[WRITER_REPLIES];
-	uint8_t *replies;                /* owned */
+	uint8_t *replies; /* owned */
 };
 
 static void writer_init_vector(struct cts_writer *w)
@@ -148,18 +148,12 @@ const uint64_t *cts_writer_counters(const struct cts_writer *w)
 const char *cts_write_class_name(enum cts_write_class cls)
 {
 	static const char *const name[CTS_WRITE_CLASS_MAX] = {
-		[CTS_WRITE_CREATED] = "created",
-		[CTS_WRITE_UPDATED] = "updated",
-		[CTS_WRITE_DELETED] = "deleted",
-		[CTS_WRITE_ABSENT] = "absent",
-		[CTS_WRITE_EXISTS] = "exists",
-		[CTS_WRITE_REVERSED] = "reversed",
-		[CTS_WRITE_COLLISION] = "collision",
-		[CTS_WRITE_NO_MASTER] = "no-master",
-		[CTS_WRITE_NO_HELPER] = "no-helper",
-		[CTS_WRITE_NO_STATUS] = "no-status",
-		[CTS_WRITE_TABLE_FULL] = "table-full",
-		[CTS_WRITE_FAILED] = "failed",
+		[CTS_WRITE_CREATED] = "created",       [CTS_WRITE_UPDATED] = "updated",
+		[CTS_WRITE_DELETED] = "deleted",       [CTS_WRITE_ABSENT] = "absent",
+		[CTS_WRITE_EXISTS] = "exists",         [CTS_WRITE_REVERSED] = "reversed",
+		[CTS_WRITE_COLLISION] = "collision",   [CTS_WRITE_NO_MASTER] = "no-master",
+		[CTS_WRITE_NO_HELPER] = "no-helper",   [CTS_WRITE_NO_STATUS] = "no-status",
+		[CTS_WRITE_TABLE_FULL] = "table-full", [CTS_WRITE_FAILED] = "failed",
 	};
 
 	return cls < CTS_WRITE_CLASS_MAX ? name[cls] : NULL;
@@ -167,7 +161,10 @@ const char *cts_write_class_name(enum cts_write_class cls)
 
 /* -- messages -- */
 
-static const struct { uint8_t type; uint16_t flags; } step_message[] = {
+static const struct {
+	uint8_t type;
+	uint16_t flags;
+} step_message[] = {
 	[STEP_CREATE] = { IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_EXCL },
 	[STEP_ADD] = { IPCTNL_MSG_CT_NEW, NLM_F_CREATE },
 	[STEP_UPDATE] = { IPCTNL_MSG_CT_NEW, 0 },
@@ -251,7 +248,7 @@ static void writer_message(struct cts_writer *w, const struct nlmsghdr *nlh)
 	const struct nlmsgerr *e;
 
 	if (i >= w->sent)
-		return;   /* of a former batch whose replies were given up */
+		return; /* of a former batch whose replies were given up */
 	if (nlh->nlmsg_type == NLMSG_ERROR) {
 		if (nlh->nlmsg_len < NLMSG_LENGTH(sizeof(*e)))
 			return;
@@ -279,7 +276,7 @@ static void writer_receive(struct cts_writer *w)
 		if (n < 0) {
 			w->lost = true;
 			if (errno == ENOBUFS)
-				continue;   /* said once; what did fit is still there */
+				continue; /* said once; what did fit is still there */
 			return;
 		}
 		for (int i = 0; i < n; i++) {
@@ -299,10 +296,8 @@ static void writer_receive(struct cts_writer *w)
 static bool plain_next(struct write_op *op, enum cts_write_class *cls)
 {
 	static const enum cts_write_class success[] = {
-		[CTS_OP_CREATE] = CTS_WRITE_CREATED,
-		[CTS_OP_ADD] = CTS_WRITE_CREATED,
-		[CTS_OP_UPDATE] = CTS_WRITE_UPDATED,
-		[CTS_OP_DELETE] = CTS_WRITE_DELETED,
+		[CTS_OP_CREATE] = CTS_WRITE_CREATED, [CTS_OP_ADD] = CTS_WRITE_CREATED,
+		[CTS_OP_UPDATE] = CTS_WRITE_UPDATED, [CTS_OP_DELETE] = CTS_WRITE_DELETED,
 		[CTS_OP_GET] = CTS_WRITE_UPDATED,
 	};
 
@@ -318,7 +313,7 @@ static bool plain_next(struct write_op *op, enum cts_write_class *cls)
 		if (op->op == CTS_OP_DELETE && op->repeats)
 			*cls = CTS_WRITE_DELETED;
 		else if (op->op == CTS_OP_CREATE || op->op == CTS_OP_ADD)
-			*cls = CTS_WRITE_FAILED;   /* its master is not there */
+			*cls = CTS_WRITE_FAILED; /* its master is not there */
 		else
 			*cls = CTS_WRITE_ABSENT;
 		break;
@@ -346,8 +341,7 @@ static bool writer_judge(struct cts_writer *w, struct write_op *op, enum cts_wri
 	return plain_next(op, cls);
 }
 
-static void writer_report(struct cts_writer *w, const struct write_op *op,
-			  enum cts_write_class cls)
+static void writer_report(struct cts_writer *w, const struct write_op *op, enum cts_write_class cls)
 {
 	w->counters[cls]++;
 	if (w->conf.done)
@@ -457,8 +451,7 @@ int cts_writer_flush(struct cts_writer *w)
 /* -- new operations -- */
 
 /* Would this operation have to wait for a pending one on the same key? */
-static bool writer_conflicts(const struct cts_writer *w, uint64_t hash,
-			     const struct cts_flow *flow)
+static bool writer_conflicts(const struct cts_writer *w, uint64_t hash, const struct cts_flow *flow)
 {
 	unsigned int word;
 	uint64_t bit = seen_bit(hash, &word);
