@@ -22,8 +22,7 @@ struct load {
 
 /* -- places -- */
 
-static void error_at(struct load *ld, const config_setting_t *s, const char *name,
-		     const char *what)
+static void error_at(struct load *ld, const config_setting_t *s, const char *name, const char *what)
 {
 	const char *file = s ? config_setting_source_file(s) : NULL;
 
@@ -95,20 +94,23 @@ static void load_block(struct load *ld, const config_setting_t *s, const char *g
 	const struct cts_plugin *plugin;
 
 	if (config_setting_type(s) != CONFIG_TYPE_GROUP) {
-		error_at(ld, s, group, "is not a list of groups, allowed: ( { plugin = \"name\"; "
-				       "... }, ... )");
+		error_at(ld, s, group,
+			 "is not a list of groups, allowed: ( { plugin = \"name\"; "
+			 "... }, ... )");
 		return;
 	}
 	snprintf(option, sizeof(option), "%s.plugin", group);
 	if (!name) {
-		error_at(ld, p ? p : s, option, p ? "is not a string, allowed: the name of a plugin"
-						  : "is missing, required: the name of a plugin");
+		error_at(ld, p ? p : s, option,
+			 p ? "is not a string, allowed: the name of a plugin"
+			   : "is missing, required: the name of a plugin");
 		return;
 	}
 	block->ops = cts_loader_get(ld->c->loader, kind, name);
 	if (!block->ops) {
-		snprintf(what, sizeof(what), "\"%.64s\" cannot be loaded, allowed: %s %s plugin: %s",
-			 name, kind == CTS_KIND_OUTPUT ? "an" : "a", cts_kind_name(kind),
+		snprintf(what, sizeof(what),
+			 "\"%.64s\" cannot be loaded, allowed: %s %s plugin: %s", name,
+			 kind == CTS_KIND_OUTPUT ? "an" : "a", cts_kind_name(kind),
 			 cts_loader_error(ld->c->loader));
 		error_at(ld, p, option, what);
 		return;
@@ -128,7 +130,8 @@ static void load_blocks(struct load *ld, const config_setting_t *s, const char *
 	if (!s)
 		return;
 	if (config_setting_type(s) != CONFIG_TYPE_LIST) {
-		error_at(ld, s, group, "is not a list, allowed: ( { plugin = \"name\"; ... }, ... )");
+		error_at(ld, s, group,
+			 "is not a list, allowed: ( { plugin = \"name\"; ... }, ... )");
 		return;
 	}
 	n = (size_t)config_setting_length(s);
@@ -184,8 +187,10 @@ static void check_nodes(struct load *ld)
 		self |= strcmp(name, ld->c->node) == 0;
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(name, cts_options_item(sync, "nodes", j)) == 0) {
-				snprintf(what, sizeof(what), "\"%s\" is there twice, allowed: each "
-							     "node once", name);
+				snprintf(what, sizeof(what),
+					 "\"%s\" is there twice, allowed: each "
+					 "node once",
+					 name);
 				cross_error(ld, "sync", "nodes", what);
 			}
 	}
@@ -237,7 +242,7 @@ static void check_transports(struct load *ld)
 	config_setting_t *s;
 
 	if (config_setting_type(sync) != CONFIG_TYPE_GROUP)
-		return;   /* reported as such */
+		return; /* reported as such */
 	s = member(sync, "transports");
 	if (!s || (config_setting_type(s) == CONFIG_TYPE_LIST && config_setting_length(s) == 0))
 		cross_error(ld, "sync", "transports", "is missing, required: 1 to 4 transports");
@@ -248,8 +253,9 @@ static void check_kernel(struct load *ld)
 	const struct cts_options *kernel = ld->c->kernel;
 
 	if (cts_options_int(kernel, "poll_interval") && cts_options_bool(kernel, "reliable_events"))
-		cross_error(ld, "kernel", "reliable_events",
-			    "has no effect with poll_interval: there are no events, allowed: false");
+		cross_error(
+			ld, "kernel", "reliable_events",
+			"has no effect with poll_interval: there are no events, allowed: false");
 }
 
 static int load_node(struct load *ld)
@@ -262,8 +268,9 @@ static int load_node(struct load *ld)
 		gethostname(host, sizeof(host) - 1);
 		name = host;
 		if (ld->c->top && (!*host || row->check(host, why, sizeof(why)) < 0))
-			error_at(ld, NULL, "node", "the host's name cannot be used, required: a name "
-						   "of 1 to 63 letters, digits, ., _ and -");
+			error_at(ld, NULL, "node",
+				 "the host's name cannot be used, required: a name "
+				 "of 1 to 63 letters, digits, ., _ and -");
 	}
 	ld->c->node = strdup(name);
 	return ld->c->node ? 0 : -1;
@@ -422,7 +429,8 @@ uint64_t cts_config_attributes(const struct cts_config *c)
 		{ "zone", CTS_FLOW_BIT(CTS_FLOW_ZONE) | CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) |
 				  CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY) },
 		{ "labels", CTS_FLOW_BIT(CTS_FLOW_LABELS) },
-		{ "seqadj", CTS_FLOW_BIT(CTS_FLOW_SEQADJ_ORIG) | CTS_FLOW_BIT(CTS_FLOW_SEQADJ_REPLY) },
+		{ "seqadj",
+		  CTS_FLOW_BIT(CTS_FLOW_SEQADJ_ORIG) | CTS_FLOW_BIT(CTS_FLOW_SEQADJ_REPLY) },
 		{ "synproxy", CTS_FLOW_BIT(CTS_FLOW_SYNPROXY) },
 	};
 	uint64_t bits = CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_REPLY) |

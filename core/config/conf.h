@@ -10,8 +10,8 @@
 #include "core/plugin/option_table.h"
 
 #define CTS_CONFIG_TRANSPORTS_MAX 4u
-#define CTS_CONFIG_BLOCKS_MAX 64u              /* filters; outputs */
-#define CTS_CONFIG_FILE_MAX (8u << 20)         /* bytes, included files and all */
+#define CTS_CONFIG_BLOCKS_MAX 64u      /* filters; outputs */
+#define CTS_CONFIG_FILE_MAX (8u << 20) /* bytes, included files and all */
 
 /* One block of transports, filters or outputs. */
 struct cts_config_block {
@@ -23,15 +23,15 @@ struct cts_config_block {
 /* cts_options_*() read the groups: names as in conf/, e.g.
  * cts_options_int(c->kernel, "reconcile_interval"). */
 struct cts_config {
-	char *path;                   /* owned */
-	char *node;                   /* owned; `node`, or else the host's name */
-	struct cts_loader *loader;    /* owned */
-	struct cts_options *top;      /* node, lock, plugin_path */
-	struct cts_options *control;  /* socket, mode */
-	struct cts_options *log;      /* target, level */
+	char *path;                  /* owned */
+	char *node;                  /* owned; `node`, or else the host's name */
+	struct cts_loader *loader;   /* owned */
+	struct cts_options *top;     /* node, lock, plugin_path */
+	struct cts_options *control; /* socket, mode */
+	struct cts_options *log;     /* target, level */
 	struct cts_options *kernel;
-	struct cts_options *cache;    /* limit */
-	struct cts_options *sync;     /* NULL: statistics collector */
+	struct cts_options *cache; /* limit */
+	struct cts_options *sync;  /* NULL: statistics collector */
 	struct cts_config_block *transports, *filters, *outputs;
 	size_t n_transports, n_filters, n_outputs;
 };
@@ -39,7 +39,7 @@ struct cts_config {
 /* Load and check all of it, plugins' options included; no instance is made. NULL:
  * every mistake has been reported. report may be NULL: to the log. */
 struct cts_config *cts_config_load(const char *path, struct cts_report *report);
-void cts_config_free(struct cts_config *c);   /* takes NULL */
+void cts_config_free(struct cts_config *c); /* takes NULL */
 
 /* sync.attributes as CTS_FLOW_BIT()s; tuples and protocol state always belong. */
 uint64_t cts_config_attributes(const struct cts_config *c);

@@ -17,11 +17,11 @@
 #include "core/config/conf.h"
 #include "core/config/conf_scan.h"
 
-#define SCAN_DEPTH_MAX 10u   /* libconfig's own limit of nested @include */
+#define SCAN_DEPTH_MAX 10u /* libconfig's own limit of nested @include */
 
 struct scan {
 	struct cts_report *report;
-	size_t total;             /* bytes of all files so far */
+	size_t total; /* bytes of all files so far */
 	unsigned int depth;
 };
 
@@ -153,7 +153,7 @@ static int scan_include(struct scan *sc, struct scan_file *f)
 	begin += strspn(begin, " \t");
 	f->p = begin;
 	if (*begin++ != '"')
-		return 0;   /* a syntax error, which libconfig reports */
+		return 0; /* a syntax error, which libconfig reports */
 	len = strcspn(begin, "\"\n");
 	if (len >= sizeof(path))
 		return fail(sc, "...", f->path, f->line, "the path is too long");
