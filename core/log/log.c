@@ -25,7 +25,7 @@ enum log_target { LOG_TO_PLAIN, LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LO
  * each other out: then a line too many is written, never one too few. */
 struct log_slot {
 	const char *fmt;
-	time_t since;                /* CLOCK_MONOTONIC */
+	time_t since; /* CLOCK_MONOTONIC */
 	unsigned int n;
 	unsigned int suppressed;
 };
@@ -33,8 +33,8 @@ struct log_slot {
 static struct {
 	enum log_target target;
 	enum cts_log_level level;
-	int fd;                      /* owned; LOG_TO_FILE */
-	char *path;                  /* owned; LOG_TO_FILE */
+	int fd;     /* owned; LOG_TO_FILE */
+	char *path; /* owned; LOG_TO_FILE */
 	const char *ident;
 	void (*journal)(int priority, const char *text);   /* NULL: through syslog */
 	struct log_slot slots[LOG_SLOTS];
@@ -191,8 +191,8 @@ void cts_log_close(void)
 
 int cts_log_open(const char *target, const char *ident, enum cts_log_level level)
 {
-	enum log_target to = strcmp(target, "stderr") == 0   ? LOG_TO_STDERR
-			     : strcmp(target, "syslog") == 0 ? LOG_TO_SYSLOG
+	enum log_target to = strcmp(target, "stderr") == 0    ? LOG_TO_STDERR
+			     : strcmp(target, "syslog") == 0  ? LOG_TO_SYSLOG
 			     : strcmp(target, "journal") == 0 ? LOG_TO_JOURNAL
 							      : LOG_TO_FILE;
 	char *path = NULL;
