@@ -14,8 +14,8 @@ struct stage {
 };
 
 struct cts_pipeline {
-	struct stage *filters;            /* owned */
-	struct cts_consumer **consumers;  /* owned; what they point at is lent */
+	struct stage *filters;           /* owned */
+	struct cts_consumer **consumers; /* owned; what they point at is lent */
 	size_t n_filters, n_consumers;
 };
 
@@ -46,8 +46,8 @@ int cts_pipeline_add_filter(struct cts_pipeline *p, const struct cts_filter_ops 
 
 int cts_pipeline_add_consumer(struct cts_pipeline *p, struct cts_consumer *c)
 {
-	struct cts_consumer **grown =
-		reallocarray(p->consumers, p->n_consumers + 1, sizeof(*grown));
+	struct cts_consumer **grown = reallocarray(p->consumers, p->n_consumers + 1,
+						   sizeof(*grown));
 
 	if (!grown)
 		return -1;

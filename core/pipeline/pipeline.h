@@ -12,17 +12,17 @@
 #include <ctsync/filter.h>
 
 struct cts_consumer {
-	const char *name;          /* lent */
-	unsigned int origins;      /* bits 1 << CTS_ORIGIN_*: whose events it wants; 0: all */
+	const char *name;     /* lent */
+	unsigned int origins; /* bits 1 << CTS_ORIGIN_*: whose events it wants; 0: all */
 	void *ctx;
-	int (*consume)(void *ctx, const struct cts_batch *batch);  /* 0, or -1 and errno */
-	int (*flush)(void *ctx);                                   /* may be NULL */
-	uint64_t failures;         /* counted by the pipeline */
+	int (*consume)(void *ctx, const struct cts_batch *batch); /* 0, or -1 and errno */
+	int (*flush)(void *ctx);                                  /* may be NULL */
+	uint64_t failures;                                        /* counted by the pipeline */
 };
 
 struct cts_pipeline;
 struct cts_pipeline *cts_pipeline_create(void);
-void cts_pipeline_destroy(struct cts_pipeline *p);   /* not its filters and consumers */
+void cts_pipeline_destroy(struct cts_pipeline *p); /* not its filters and consumers */
 /* ops and priv are lent and must outlive p. 0, or -1 and errno. */
 int cts_pipeline_add_filter(struct cts_pipeline *p, const struct cts_filter_ops *ops, void *priv);
 int cts_pipeline_add_consumer(struct cts_pipeline *p, struct cts_consumer *c);
