@@ -16,7 +16,7 @@
 
 #include "plugins/filter/netset.h"
 
-enum { NONE, ACCEPT, IGNORE };  /* verdicts; netset takes the highest of equals */
+enum { NONE, ACCEPT, IGNORE }; /* verdicts; netset takes the highest of equals */
 
 static int check_network(const char *value, char *why, size_t size)
 {
@@ -28,21 +28,25 @@ static int check_network(const char *value, char *why, size_t size)
 }
 
 static const struct cts_option address_options[] = {
-	{ .name = "accept", .type = CTS_OPT_LIST, .check = check_network,
+	{ .name = "accept",
+	  .type = CTS_OPT_LIST,
+	  .check = check_network,
 	  .help = "hosts, networks or \"local\" (this node's own); if given, flows need an end in "
 		  "one of them" },
-	{ .name = "ignore", .type = CTS_OPT_LIST, .check = check_network,
+	{ .name = "ignore",
+	  .type = CTS_OPT_LIST,
+	  .check = check_network,
 	  .help = "hosts, networks or \"local\"; flows with an end in one of them are refused" },
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 struct address {
-	struct netset_net *net;  /* owned; what the lists say, without local */
+	struct netset_net *net; /* owned; what the lists say, without local */
 	size_t n;
-	struct netset set;       /* of net */
-	struct netset local;     /* this node's addresses: whole ones, so they beat networks */
-	uint8_t local_verdict;   /* NONE: the lists do not say "local" */
-	bool only_accepted;      /* there is a list of what to accept */
+	struct netset set;     /* of net */
+	struct netset local;   /* this node's addresses: whole ones, so they beat networks */
+	uint8_t local_verdict; /* NONE: the lists do not say "local" */
+	bool only_accepted;    /* there is a list of what to accept */
 };
 
 static void address_destroy(void *priv)
@@ -131,7 +135,7 @@ static void address_apply(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch)
+	cts_batch_for_each (i, ev, batch)
 		if (ev->flow && refused(a, ev->flow))
 			cts_batch_drop(batch, i);
 }
@@ -182,7 +186,7 @@ static void address_local(void *priv, const struct cts_address *addr, size_t n)
 
 	for (size_t i = 0; net && i < n; i++) {
 		netset_host((int)addr[i].family, &addr[i].addr, &net[i]);
-		net[i].verdict = ACCEPT;   /* whatever: what counts is that it is in */
+		net[i].verdict = ACCEPT; /* whatever: what counts is that it is in */
 	}
 	if (a->local_verdict == NONE || !net || netset_init(&local, net, n) < 0) {
 		if (a->local_verdict != NONE)

@@ -87,8 +87,10 @@ int netset_parse(const char *text, struct netset_net *net, char *why, size_t siz
 
 	memset(net, 0, sizeof(*net));
 	if (parse_address(text, len, net) < 0) {
-		snprintf(why, size, "\"%.64s\" is not a network, allowed: an IPv4 or IPv6 address, "
-				    "with /LENGTH for a network", text);
+		snprintf(why, size,
+			 "\"%.64s\" is not a network, allowed: an IPv4 or IPv6 address, "
+			 "with /LENGTH for a network",
+			 text);
 		return -1;
 	}
 	net->prefix_len = net->family == AF_INET ? 32 : 128;
@@ -159,7 +161,7 @@ struct build {
 	struct netset_point *start;
 	uint8_t *verdict;
 	size_t n;
-	const struct netset_net *stack[130];  /* the networks around us */
+	const struct netset_net *stack[130]; /* the networks around us */
 	unsigned int depth;
 };
 
@@ -193,11 +195,11 @@ static void build_ranges(struct build *b, const struct netset_net *net, size_t n
 	for (size_t i = 0; i < n; i++) {
 		if (i && compare(&net[i - 1], &net[i]) != 0 && net[i - 1].hi == net[i].hi &&
 		    net[i - 1].lo == net[i].lo && net[i - 1].prefix_len == net[i].prefix_len)
-			continue;   /* the same network, a lower verdict */
+			continue; /* the same network, a lower verdict */
 		while (b->depth && !netset_contains(b->stack[b->depth - 1], &net[i]))
 			build_leave(b);
 		if (b->depth && b->stack[b->depth - 1]->prefix_len == net[i].prefix_len)
-			continue;   /* given twice */
+			continue; /* given twice */
 		b->stack[b->depth++] = &net[i];
 		build_point(b, net[i].hi, net[i].lo, net[i].verdict);
 	}
@@ -306,9 +308,9 @@ uint8_t netset_lookup(const struct netset *set, int family, const union cts_addr
 	uint64_t word[2];
 
 	if (family == AF_INET)
-		return set->n4 < 2 ? (set->n4 ? set->verdict4[0] : 0)
-				   : set->verdict4[search4(set->start4, set->n4,
-							   be32toh(addr->v4))];
+		return set->n4 < 2
+			       ? (set->n4 ? set->verdict4[0] : 0)
+			       : set->verdict4[search4(set->start4, set->n4, be32toh(addr->v4))];
 	if (family != AF_INET6 || set->n6 == 0)
 		return 0;
 	memcpy(word, addr->bytes, sizeof(word));

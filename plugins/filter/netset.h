@@ -15,10 +15,10 @@
 #include <ctsync/flow.h>
 
 struct netset_net {
-	uint64_t hi, lo;     /* host order; IPv4 in the first 32 bits */
-	uint8_t family;      /* AF_INET or AF_INET6 */
+	uint64_t hi, lo; /* host order; IPv4 in the first 32 bits */
+	uint8_t family;  /* AF_INET or AF_INET6 */
 	uint8_t prefix_len;
-	uint8_t verdict;     /* the caller's; 0 stands for "in none of them" */
+	uint8_t verdict; /* the caller's; 0 stands for "in none of them" */
 };
 
 /* "10.0.0.0/8", "::1": 0, or -1 with what is wrong and allowed in why. */
@@ -36,8 +36,8 @@ struct netset_point {
 };
 
 struct netset {
-	uint32_t *start4;            /* owned; first address of each range, [0] is 0 */
-	uint8_t *verdict4;           /* owned */
+	uint32_t *start4;  /* owned; first address of each range, [0] is 0 */
+	uint8_t *verdict4; /* owned */
 	size_t n4;
 	struct netset_point *start6; /* owned */
 	uint8_t *verdict6;           /* owned */

@@ -18,9 +18,9 @@ static const struct {
 	const char *name;
 	uint8_t number;
 } known[] = {
-	{ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "icmp", IPPROTO_ICMP },
-	{ "icmpv6", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP }, { "dccp", IPPROTO_DCCP },
-	{ "gre", IPPROTO_GRE }, { "udplite", IPPROTO_UDPLITE },
+	{ "tcp", IPPROTO_TCP },       { "udp", IPPROTO_UDP },         { "icmp", IPPROTO_ICMP },
+	{ "icmpv6", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP },       { "dccp", IPPROTO_DCCP },
+	{ "gre", IPPROTO_GRE },       { "udplite", IPPROTO_UDPLITE },
 };
 
 /* -1: nobody knows this protocol */
@@ -45,21 +45,27 @@ static int check_protocol(const char *value, char *why, size_t size)
 {
 	if (protocol_number(value) >= 0)
 		return 0;
-	snprintf(why, size, "\"%.64s\" is not a protocol, allowed: a name from /etc/protocols or 0 "
-			    "to 255", value);
+	snprintf(why, size,
+		 "\"%.64s\" is not a protocol, allowed: a name from /etc/protocols or 0 "
+		 "to 255",
+		 value);
 	return -1;
 }
 
 static const struct cts_option protocol_options[] = {
-	{ .name = "accept", .type = CTS_OPT_LIST, .check = check_protocol,
+	{ .name = "accept",
+	  .type = CTS_OPT_LIST,
+	  .check = check_protocol,
 	  .help = "names or numbers of protocols; if given, all others are refused" },
-	{ .name = "ignore", .type = CTS_OPT_LIST, .check = check_protocol,
+	{ .name = "ignore",
+	  .type = CTS_OPT_LIST,
+	  .check = check_protocol,
 	  .help = "names or numbers of protocols that are refused" },
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 struct protocol {
-	uint8_t refused[32];   /* bit n % 8 of byte n / 8: protocol n */
+	uint8_t refused[32]; /* bit n % 8 of byte n / 8: protocol n */
 };
 
 static void set_list(struct protocol *p, const struct cts_options *opt, const char *name,
@@ -105,7 +111,7 @@ static void protocol_apply(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
+	cts_batch_for_each (i, ev, batch) {
 		uint8_t n;
 
 		if (!ev->flow || !cts_flow_has(ev->flow, CTS_FLOW_ORIG))

@@ -11,7 +11,7 @@
 
 /* As `conntrack -L` shows them, and the two other names that configurations of the
  * established daemon use: CLOSED and LISTEN. */
-#define STATE_NAMES                                                                       \
+#define STATE_NAMES                                                                        \
 	"NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE " \
 	"SYN_SENT2 CLOSED LISTEN"
 
@@ -19,30 +19,28 @@ static const struct {
 	const char *name;
 	uint8_t state;
 } states[] = {
-	{ "NONE", TCP_CONNTRACK_NONE },
-	{ "SYN_SENT", TCP_CONNTRACK_SYN_SENT },
-	{ "SYN_RECV", TCP_CONNTRACK_SYN_RECV },
-	{ "ESTABLISHED", TCP_CONNTRACK_ESTABLISHED },
-	{ "FIN_WAIT", TCP_CONNTRACK_FIN_WAIT },
-	{ "CLOSE_WAIT", TCP_CONNTRACK_CLOSE_WAIT },
-	{ "LAST_ACK", TCP_CONNTRACK_LAST_ACK },
-	{ "TIME_WAIT", TCP_CONNTRACK_TIME_WAIT },
-	{ "CLOSE", TCP_CONNTRACK_CLOSE },
-	{ "CLOSED", TCP_CONNTRACK_CLOSE },
-	{ "SYN_SENT2", TCP_CONNTRACK_SYN_SENT2 },
-	{ "LISTEN", TCP_CONNTRACK_LISTEN },
+	{ "NONE", TCP_CONNTRACK_NONE },           { "SYN_SENT", TCP_CONNTRACK_SYN_SENT },
+	{ "SYN_RECV", TCP_CONNTRACK_SYN_RECV },   { "ESTABLISHED", TCP_CONNTRACK_ESTABLISHED },
+	{ "FIN_WAIT", TCP_CONNTRACK_FIN_WAIT },   { "CLOSE_WAIT", TCP_CONNTRACK_CLOSE_WAIT },
+	{ "LAST_ACK", TCP_CONNTRACK_LAST_ACK },   { "TIME_WAIT", TCP_CONNTRACK_TIME_WAIT },
+	{ "CLOSE", TCP_CONNTRACK_CLOSE },         { "CLOSED", TCP_CONNTRACK_CLOSE },
+	{ "SYN_SENT2", TCP_CONNTRACK_SYN_SENT2 }, { "LISTEN", TCP_CONNTRACK_LISTEN },
 };
 
 static const struct cts_option state_options[] = {
-	{ .name = "accept", .type = CTS_OPT_LIST, .choices = STATE_NAMES,
+	{ .name = "accept",
+	  .type = CTS_OPT_LIST,
+	  .choices = STATE_NAMES,
 	  .help = "TCP states; if given, TCP flows in all other states are refused" },
-	{ .name = "ignore", .type = CTS_OPT_LIST, .choices = STATE_NAMES,
+	{ .name = "ignore",
+	  .type = CTS_OPT_LIST,
+	  .choices = STATE_NAMES,
 	  .help = "TCP states; TCP flows in them are refused" },
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 struct state {
-	bool refused[256];   /* by TCP state */
+	bool refused[256]; /* by TCP state */
 };
 
 static void set_list(struct state *s, const struct cts_options *opt, const char *name, bool refuse)
@@ -79,7 +77,7 @@ static void state_apply(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
+	cts_batch_for_each (i, ev, batch) {
 		/* A state changes: the end of a flow is never refused for it. */
 		if (ev->type == CTS_EVENT_DESTROY || !ev->flow ||
 		    !cts_flow_has(ev->flow, CTS_FLOW_TCP_STATE))
