@@ -16,64 +16,80 @@
 
 #include "plugins/transport/cpg_pack.h"
 
-#define CPG_ROUNDS 8                /* containers a wake-up: others want their turn */
-#define CPG_BUSY_US 2000u           /* until corosync is asked again after TRY_AGAIN */
-#define CPG_BACKOFF_US 100000u      /* first wait for a corosync that is not there */
+#define CPG_ROUNDS 8           /* containers a wake-up: others want their turn */
+#define CPG_BUSY_US 2000u      /* until corosync is asked again after TRY_AGAIN */
+#define CPG_BACKOFF_US 100000u /* first wait for a corosync that is not there */
 #define CPG_BACKOFF_MAX_US 1000000u
-#define CPG_MESSAGE_MAX 7168u       /* of the smallest container, less its headers */
-#define CPG_ACK_EVERY (64u << 10)   /* bytes read from a member */
-#define CPG_FULL_NS UINT64_C(300000000)  /* a window so long full: the others go on */
+#define CPG_MESSAGE_MAX 7168u           /* of the smallest container, less its headers */
+#define CPG_ACK_EVERY (64u << 10)       /* bytes read from a member */
+#define CPG_FULL_NS UINT64_C(300000000) /* a window so long full: the others go on */
 #define CPG_FULL_CHECK_US 100000u
 /* Containers that are not full leave once in this time. Longer while a member is behind,
  * for its corosync pays by container. */
 #define CPG_GATHER_NS UINT64_C(1000000)
 #define CPG_GATHER_BEHIND_NS UINT64_C(10000000)
-#define CPG_COST 512u               /* of a container in corosync's memory, beside its bytes */
+#define CPG_COST 512u /* of a container in corosync's memory, beside its bytes */
 
 static const struct cts_option cpg_options[] = {
-	{ .name = "group", .type = CTS_OPT_STRING, .def = "ctsync",
+	{ .name = "group",
+	  .type = CTS_OPT_STRING,
+	  .def = "ctsync",
 	  .help = "name of the process group, the same on all nodes" },
-	{ .name = "pack", .type = CTS_OPT_INT, .min = 8192, .max = 65536, .def = "32768",
+	{ .name = "pack",
+	  .type = CTS_OPT_INT,
+	  .min = 8192,
+	  .max = 65536,
+	  .def = "32768",
 	  .help = "bytes of small messages that go as one message of corosync" },
-	{ .name = "window", .type = CTS_OPT_INT, .min = 262144, .max = 67108864,
+	{ .name = "window",
+	  .type = CTS_OPT_INT,
+	  .min = 262144,
+	  .max = 67108864,
 	  .def = "2097152",
 	  .help = "bytes sent that a member may have left unread before senders wait for it" },
-	{ .name = "limit", .type = CTS_OPT_INT, .min = 1048576, .max = 1073741824,
+	{ .name = "limit",
+	  .type = CTS_OPT_INT,
+	  .min = 1048576,
+	  .max = 1073741824,
 	  .def = "12582912",
 	  .help = "the same for a member that does not read at all, while the others go on" },
-	{ .name = "port", .type = CTS_OPT_INT, .min = 0, .max = 65535, .def = "5405",
+	{ .name = "port",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 65535,
+	  .def = "5405",
 	  .help = "UDP port of corosync's own traffic, which is not tracked; 0: unknown" },
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 struct cpg_member {
 	uint32_t node, pid;
-	uint32_t peer;                 /* number of this membership for the host */
-	bool stuck;                    /* does not read: nobody waits for it up to the limit */
-	uint64_t full_ns;              /* since when its window is full; 0: it is not */
-	uint64_t acked;                /* of our bytes: what it has read */
-	uint64_t received, told;       /* of its bytes: read, and acknowledged */
+	uint32_t peer;           /* number of this membership for the host */
+	bool stuck;              /* does not read: nobody waits for it up to the limit */
+	uint64_t full_ns;        /* since when its window is full; 0: it is not */
+	uint64_t acked;          /* of our bytes: what it has read */
+	uint64_t received, told; /* of its bytes: read, and acknowledged */
 };
 
 struct cpg {
-	const struct cts_transport_host *host;   /* lent */
-	struct cts_watch *watch;                 /* owned */
-	struct cts_timer *join_timer;            /* owned */
-	struct cts_timer *flush_timer;           /* owned */
-	cpg_handle_t handle;                     /* owned while open */
+	const struct cts_transport_host *host; /* lent */
+	struct cts_watch *watch;               /* owned */
+	struct cts_timer *join_timer;          /* owned */
+	struct cts_timer *flush_timer;         /* owned */
+	cpg_handle_t handle;                   /* owned while open */
 	struct cpg_name group;
 	bool open, joined, broken, blocked, ack_due;
-	bool behind;                             /* a member has much to read */
-	uint32_t node, pid;                      /* this process as a member */
+	bool behind;        /* a member has much to read */
+	uint32_t node, pid; /* this process as a member */
 	uint64_t backoff_us;
-	uint64_t window, limit;                  /* of all senders together */
-	uint64_t total;                          /* bytes that containers sent cost a reader */
-	uint64_t sent_ns;                        /* when the last one left */
+	uint64_t window, limit; /* of all senders together */
+	uint64_t total;         /* bytes that containers sent cost a reader */
+	uint64_t sent_ns;       /* when the last one left */
 	uint32_t last_peer;
-	uint16_t port;                           /* network order */
+	uint16_t port; /* network order */
 	size_t pack;
-	uint8_t *buf;                            /* owned; the container being filled */
-	size_t used;                             /* bytes in it, headers included */
+	uint8_t *buf; /* owned; the container being filled */
+	size_t used;  /* bytes in it, headers included */
 	unsigned int n_packed, n_members;
 	struct cpg_member members[CPG_MEMBERS_MAX];
 	uint64_t sent_errors, recv_errors, refused;
@@ -113,7 +129,10 @@ static void add_member(struct cpg *c, uint32_t node, uint32_t pid)
 	if (!++c->last_peer)
 		c->last_peer = 1;
 	c->members[c->n_members++] = (struct cpg_member){
-		.node = node, .pid = pid, .peer = c->last_peer, .acked = c->total,
+		.node = node,
+		.pid = pid,
+		.peer = c->last_peer,
+		.acked = c->total,
 	};
 	cts_info("cpg: node %u, process %u is here", node, pid);
 	c->host->peer_up(c->host->ctx, c->last_peer);
@@ -450,8 +469,8 @@ static void cpg_rejoin(void *ctx)
 	if (!cpg_open(c)) {
 		cpg_close(c);
 		if (c->backoff_us == CPG_BACKOFF_US)
-			cts_warn("cpg: cannot join group %.*s, trying again",
-				 (int)c->group.length, c->group.value);
+			cts_warn("cpg: cannot join group %.*s, trying again", (int)c->group.length,
+				 c->group.value);
 		cts_timer_arm_us(c->join_timer, c->backoff_us);
 		c->backoff_us *= 2;
 		if (c->backoff_us > CPG_BACKOFF_MAX_US)
@@ -460,8 +479,7 @@ static void cpg_rejoin(void *ctx)
 	}
 	c->backoff_us = CPG_BACKOFF_US;
 	c->joined = true;
-	cts_info("cpg: node %u joined group %.*s", c->node, (int)c->group.length,
-		 c->group.value);
+	cts_info("cpg: node %u joined group %.*s", c->node, (int)c->group.length, c->group.value);
 	cts_transport_link_changed(c->host);
 	cpg_flush(c);
 }
@@ -505,8 +523,7 @@ static void *cpg_create(const struct cts_options *opt, const struct cts_transpor
 	c->buf = malloc(c->pack);
 	c->join_timer = cts_timer_create(host->loop, cpg_rejoin, c);
 	c->flush_timer = cts_timer_create(host->loop, cpg_flush, c);
-	if (!c->buf || !c->join_timer || !c->flush_timer ||
-	    cts_timer_arm_us(c->join_timer, 0) < 0)
+	if (!c->buf || !c->join_timer || !c->flush_timer || cts_timer_arm_us(c->join_timer, 0) < 0)
 		goto err;
 	return c;
 err:
@@ -525,8 +542,12 @@ static void cpg_status(void *priv, struct cts_transport_status *st)
 {
 	const struct cpg *c = priv;
 	struct cts_transport_status s = {
-		.size = st->size, .up = c->joined && !c->broken, .carrier = true,
-		.sent_errors = c->sent_errors, .recv_errors = c->recv_errors, .refused = c->refused,
+		.size = st->size,
+		.up = c->joined && !c->broken,
+		.carrier = true,
+		.sent_errors = c->sent_errors,
+		.recv_errors = c->recv_errors,
+		.refused = c->refused,
 	};
 
 	memcpy(s.device, c->group.value, sizeof(s.device) - 1);
@@ -541,7 +562,9 @@ static unsigned int cpg_own_flows(void *priv, struct cts_flow_pattern *t, unsign
 
 	for (; c->port && n < sizeof(families) && n < max; n++)
 		t[n] = (struct cts_flow_pattern){
-			.family = families[n], .proto = IPPROTO_UDP, .dport = c->port,
+			.family = families[n],
+			.proto = IPPROTO_UDP,
+			.dport = c->port,
 		};
 	return n;
 }

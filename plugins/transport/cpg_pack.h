@@ -18,7 +18,7 @@
 #define CPG_HEADER 16u
 #define CPG_FRAME 4u
 #define CPG_ACK 16u
-#define CPG_PACK_MESSAGES 256   /* in one container */
+#define CPG_PACK_MESSAGES 256 /* in one container */
 
 enum cpg_kind { CPG_KIND_DATA = 1, CPG_KIND_ACK = 2 };
 

@@ -11,30 +11,30 @@
 
 #include "plugins/transport/dgram.h"
 
-#define DGRAM_BATCH 64u             /* datagrams a system call */
-#define DGRAM_ROUNDS 4u             /* receive calls a wake-up: others want their turn */
-#define DGRAM_PAYLOAD_MAX 65507u    /* IPv4 and UDP headers in 65535 bytes */
-#define DGRAM_JUMBO 9216u           /* largest frames in use on Ethernet */
+#define DGRAM_BATCH 64u          /* datagrams a system call */
+#define DGRAM_ROUNDS 4u          /* receive calls a wake-up: others want their turn */
+#define DGRAM_PAYLOAD_MAX 65507u /* IPv4 and UDP headers in 65535 bytes */
+#define DGRAM_JUMBO 9216u        /* largest frames in use on Ethernet */
 #define DGRAM_MTU_DEFAULT 1500u
 #define DGRAM_RETRY_US 1000000u
 
 struct dgram {
 	struct dgram_conf conf;
 	char device[IFNAMSIZ];
-	const struct cts_transport_host *host;   /* lent */
-	struct rtlink *link;                     /* owned; NULL: no device */
-	struct cts_watch *watch;                 /* owned */
-	struct cts_timer *retry;                 /* owned */
-	int fd;                                  /* owned; -1: closed, retry is armed */
-	unsigned int ifindex;                    /* that the socket is bound to */
-	bool blocked;                            /* the last send() met a full buffer */
+	const struct cts_transport_host *host; /* lent */
+	struct rtlink *link;                   /* owned; NULL: no device */
+	struct cts_watch *watch;               /* owned */
+	struct cts_timer *retry;               /* owned */
+	int fd;                                /* owned; -1: closed, retry is armed */
+	unsigned int ifindex;                  /* that the socket is bound to */
+	bool blocked;                          /* the last send() met a full buffer */
 	uint64_t sent_errors, recv_errors, refused;
-	uint64_t dropped_before;                 /* by sockets that are closed now */
+	uint64_t dropped_before; /* by sockets that are closed now */
 	struct mmsghdr rx[DGRAM_BATCH];
 	struct iovec rx_iov[DGRAM_BATCH];
 	union net_addr rx_from[DGRAM_BATCH];
 	struct mmsghdr tx[DGRAM_BATCH];
-	uint8_t *rx_buf;                         /* owned; pages are touched as needed */
+	uint8_t *rx_buf; /* owned; pages are touched as needed */
 };
 
 /* -- receiving -- */
@@ -142,8 +142,8 @@ static void set_blocked(struct dgram *d)
 	cts_watch_set(d->watch, CTS_WATCH_READ | CTS_WATCH_WRITE);
 }
 
-int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n,
-	       const union net_addr *to, unsigned int n_to)
+int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n, const union net_addr *to,
+	       unsigned int n_to)
 {
 	unsigned int taken = 0;
 

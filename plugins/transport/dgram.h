@@ -13,10 +13,10 @@
 #include "plugins/transport/rtlink.h"
 
 struct dgram_conf {
-	const char *name;            /* of the plugin, for messages; lent for ever */
-	const char *device;          /* NULL: none, the link counts as up; copied */
+	const char *name;   /* of the plugin, for messages; lent for ever */
+	const char *device; /* NULL: none, the link counts as up; copied */
 	int family;
-	int send_buffer;             /* bytes, as for SO_SNDBUF; 0: the system's */
+	int send_buffer; /* bytes, as for SO_SNDBUF; 0: the system's */
 	int receive_buffer;
 	void *ctx;
 	/* A socket of this family to be bound and set up. 0, or -1, errno; ENODEV and
@@ -29,11 +29,11 @@ struct dgram_conf {
 struct dgram;
 /* NULL, errno: logged. A device or address that is not there yet is only warned of. */
 struct dgram *dgram_create(const struct dgram_conf *conf, const struct cts_transport_host *host);
-void dgram_destroy(struct dgram *d);   /* takes NULL */
+void dgram_destroy(struct dgram *d); /* takes NULL */
 
 /* Each message to each address, in this order; returns as send() in transport.h. */
-int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n,
-	       const union net_addr *to, unsigned int n_to);
+int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n, const union net_addr *to,
+	       unsigned int n_to);
 size_t dgram_max_message(const struct dgram *d);
 void dgram_status(struct dgram *d, struct cts_transport_status *st);
 /* 0: no device, or it is not there. */

@@ -15,31 +15,59 @@
 
 #include "plugins/transport/unicast.h"
 
-#define FAULT_ASIDE_NS 20000000u    /* longest wait for a message to be overtaken by */
-#define FAULT_BEHIND_MAX 4u         /* messages that overtake one */
+#define FAULT_ASIDE_NS 20000000u /* longest wait for a message to be overtaken by */
+#define FAULT_BEHIND_MAX 4u      /* messages that overtake one */
 
 static const struct cts_option fault_options[] = {
 	UNICAST_OPTIONS,
-	{ .name = "drop", .type = CTS_OPT_INT, .min = 0, .max = 1000, .def = "0",
+	{ .name = "drop",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 1000,
+	  .def = "0",
 	  .help = "of a thousand messages, how many are lost" },
-	{ .name = "duplicate", .type = CTS_OPT_INT, .min = 0, .max = 1000, .def = "0",
+	{ .name = "duplicate",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 1000,
+	  .def = "0",
 	  .help = "of a thousand messages, how many are sent twice" },
-	{ .name = "reorder", .type = CTS_OPT_INT, .min = 0, .max = 1000, .def = "0",
+	{ .name = "reorder",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 1000,
+	  .def = "0",
 	  .help = "of a thousand messages, how many are overtaken by up to 4 later ones" },
-	{ .name = "corrupt", .type = CTS_OPT_INT, .min = 0, .max = 1000, .def = "0",
+	{ .name = "corrupt",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 1000,
+	  .def = "0",
 	  .help = "of a thousand messages, in how many a bit is turned" },
-	{ .name = "delay_ms", .type = CTS_OPT_INT, .min = 0, .max = 60000, .def = "0",
+	{ .name = "delay_ms",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 60000,
+	  .def = "0",
 	  .help = "how late each message is sent, in milliseconds" },
-	{ .name = "queue", .type = CTS_OPT_INT, .min = 64, .max = 1048576, .def = "8192",
+	{ .name = "queue",
+	  .type = CTS_OPT_INT,
+	  .min = 64,
+	  .max = 1048576,
+	  .def = "8192",
 	  .help = "messages that may wait for their time; more are not taken yet" },
-	{ .name = "seed", .type = CTS_OPT_INT, .min = 0, .max = 2147483647, .def = "1",
+	{ .name = "seed",
+	  .type = CTS_OPT_INT,
+	  .min = 0,
+	  .max = 2147483647,
+	  .def = "1",
 	  .help = "which messages it hits: the same ones for the same seed" },
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 /* A message that waits; its buffer is used again for the next one. */
 struct held {
-	uint8_t *bytes;      /* owned */
+	uint8_t *bytes; /* owned */
 	size_t len, room;
 	uint64_t due_ns;
 	uint32_t to;
@@ -47,20 +75,20 @@ struct held {
 };
 
 struct fault {
-	void *unicast;                          /* owned */
-	struct cts_transport_host inner;        /* what unicast sees of the host */
-	const struct cts_transport_host *host;  /* lent */
-	struct cts_timer *timer;                /* owned */
+	void *unicast;                         /* owned */
+	struct cts_transport_host inner;       /* what unicast sees of the host */
+	const struct cts_transport_host *host; /* lent */
+	struct cts_timer *timer;               /* owned */
 	uint64_t lottery;
 	unsigned int drop, duplicate, reorder, corrupt;
 	uint64_t delay_ns;
 	unsigned int n_peers;
 	struct held aside[UNICAST_PEERS_MAX];
-	struct held *line;                      /* owned; a ring, by due_ns */
+	struct held *line; /* owned; a ring, by due_ns */
 	unsigned int size, head, used;
-	bool blocked;                           /* the socket is full */
-	bool full;                              /* send() refused something */
-	uint8_t *scratch;                       /* owned; room for one message */
+	bool blocked;     /* the socket is full */
+	bool full;        /* send() refused something */
+	uint8_t *scratch; /* owned; room for one message */
 	size_t scratch_room;
 	uint64_t dropped, duplicated, reordered, corrupted, no_memory;
 };
@@ -260,8 +288,12 @@ static void *fault_create(const struct cts_options *opt, const struct cts_transp
 	f->delay_ns = (uint64_t)cts_options_int(opt, "delay_ms") * 1000000u;
 	f->size = (unsigned int)cts_options_int(opt, "queue");
 	f->inner = (struct cts_transport_host){
-		.size = sizeof(f->inner), .ctx = f, .loop = host->loop, .deliver = inner_deliver,
-		.writable = inner_writable, .link_changed = inner_link_changed,
+		.size = sizeof(f->inner),
+		.ctx = f,
+		.loop = host->loop,
+		.deliver = inner_deliver,
+		.writable = inner_writable,
+		.link_changed = inner_link_changed,
 	};
 	f->line = calloc(f->size, sizeof(*f->line));
 	f->timer = cts_timer_create(host->loop, fault_time, f);

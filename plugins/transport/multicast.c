@@ -13,7 +13,7 @@
 #include "plugins/transport/dgram.h"
 
 #ifndef IPV6_MULTICAST_ALL
-#define IPV6_MULTICAST_ALL 29   /* since Linux 4.20; older C libraries lack it */
+#define IPV6_MULTICAST_ALL 29 /* since Linux 4.20; older C libraries lack it */
 #endif
 
 static bool is_multicast(const union net_addr *a)
@@ -35,23 +35,44 @@ static int check_group(const char *value, char *why, size_t size)
 }
 
 static const struct cts_option multicast_options[] = {
-	{ .name = "group", .type = CTS_OPT_ADDRESS, .flags = CTS_OPT_REQUIRED, .check = check_group,
+	{ .name = "group",
+	  .type = CTS_OPT_ADDRESS,
+	  .flags = CTS_OPT_REQUIRED,
+	  .check = check_group,
 	  .help = "multicast group, IPv4 or IPv6" },
-	{ .name = "port", .type = CTS_OPT_INT, .min = 1, .max = 65535, .def = "3780",
+	{ .name = "port",
+	  .type = CTS_OPT_INT,
+	  .min = 1,
+	  .max = 65535,
+	  .def = "3780",
 	  .help = "UDP port, the same on all nodes" },
-	{ .name = "interface", .type = CTS_OPT_INTERFACE, .flags = CTS_OPT_REQUIRED,
+	{ .name = "interface",
+	  .type = CTS_OPT_INTERFACE,
+	  .flags = CTS_OPT_REQUIRED,
 	  .help = "device to send on and accept from" },
-	{ .name = "ttl", .type = CTS_OPT_INT, .min = 1, .max = 255, .def = "1",
+	{ .name = "ttl",
+	  .type = CTS_OPT_INT,
+	  .min = 1,
+	  .max = 255,
+	  .def = "1",
 	  .help = "routers that a datagram may pass, plus one" },
-	{ .name = "send_buffer", .type = CTS_OPT_INT, .min = 4096, .max = 1073741823,
-	  .def = "1048576", .help = "bytes that may wait for the device" },
-	{ .name = "receive_buffer", .type = CTS_OPT_INT, .min = 4096, .max = 1073741823,
-	  .def = "8388608", .help = "bytes that may wait for the daemon" },
-	{ .name = NULL }
+	{ .name = "send_buffer",
+	  .type = CTS_OPT_INT,
+	  .min = 4096,
+	  .max = 1073741823,
+	  .def = "1048576",
+	  .help = "bytes that may wait for the device" },
+	{ .name = "receive_buffer",
+	  .type = CTS_OPT_INT,
+	  .min = 4096,
+	  .max = 1073741823,
+	  .def = "8388608",
+	  .help = "bytes that may wait for the daemon" },
+	{ .name = NULL },
 };
 
 struct multicast {
-	struct dgram *dgram;     /* owned */
+	struct dgram *dgram; /* owned */
 	union net_addr group;
 	int ttl;
 };
@@ -138,7 +159,7 @@ static void *multicast_create(const struct cts_options *opt, const struct cts_tr
 		return NULL;
 	m->ttl = (int)cts_options_int(opt, "ttl");
 	net_addr_set(&m->group, cts_options_string(opt, "group"),
-		       (uint16_t)cts_options_int(opt, "port"), 0);
+		     (uint16_t)cts_options_int(opt, "port"), 0);
 	conf = (struct dgram_conf){
 		.name = "multicast",
 		.device = cts_options_string(opt, "interface"),

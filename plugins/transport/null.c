@@ -8,9 +8,13 @@
 #include <ctsync/transport.h>
 
 static const struct cts_option null_options[] = {
-	{ .name = "max_message", .type = CTS_OPT_INT, .min = 548, .max = 65507, .def = "1472",
+	{ .name = "max_message",
+	  .type = CTS_OPT_INT,
+	  .min = 548,
+	  .max = 65507,
+	  .def = "1472",
 	  .help = "largest message in bytes that it pretends to carry" },
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 struct null {
@@ -44,7 +48,10 @@ static size_t null_max_message(void *priv)
 static void null_status(void *priv, struct cts_transport_status *st)
 {
 	const struct cts_transport_status s = {
-		.size = st->size, .device = "null", .up = true, .carrier = true,
+		.size = st->size,
+		.device = "null",
+		.up = true,
+		.carrier = true,
 	};
 
 	memcpy(st, &s, st->size < sizeof(s) ? st->size : sizeof(s));

@@ -12,8 +12,8 @@
 
 struct rtlink {
 	char name[IFNAMSIZ];
-	struct mnl_socket *events;      /* owned; member of RTNLGRP_LINK */
-	struct cts_watch *watch;        /* owned */
+	struct mnl_socket *events; /* owned; member of RTNLGRP_LINK */
+	struct cts_watch *watch;   /* owned */
 	struct rtlink_state state;
 	void (*changed)(void *ctx);
 	void *ctx;
@@ -84,15 +84,14 @@ static void rtlink_readable(void *ctx, unsigned int flags)
 
 	while (mnl_socket_recvfrom(r->events, buf, sizeof(buf)) >= 0 || errno == ENOBUFS)
 		;
-	if (rtlink_query(r) == 0 && (before.ifindex != r->state.ifindex ||
-				     before.up != r->state.up ||
-				     before.running != r->state.running ||
-				     before.mtu != r->state.mtu))
+	if (rtlink_query(r) == 0 &&
+	    (before.ifindex != r->state.ifindex || before.up != r->state.up ||
+	     before.running != r->state.running || before.mtu != r->state.mtu))
 		r->changed(r->ctx);
 }
 
-struct rtlink *rtlink_create(struct cts_loop *loop, const char *name,
-			     void (*changed)(void *ctx), void *ctx)
+struct rtlink *rtlink_create(struct cts_loop *loop, const char *name, void (*changed)(void *ctx),
+			     void *ctx)
 {
 	struct rtlink *r = calloc(1, sizeof(*r));
 	int saved;

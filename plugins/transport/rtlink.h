@@ -9,17 +9,17 @@
 #include <ctsync/loop.h>
 
 struct rtlink_state {
-	unsigned int ifindex;   /* 0: there is no such interface */
-	bool up;                /* administratively */
-	bool running;           /* has a carrier */
-	unsigned int mtu;       /* bytes */
+	unsigned int ifindex; /* 0: there is no such interface */
+	bool up;              /* administratively */
+	bool running;         /* has a carrier */
+	unsigned int mtu;     /* bytes */
 };
 
 struct rtlink;
 /* name is copied; changed() is called from the loop, never from create(). NULL, errno. */
-struct rtlink *rtlink_create(struct cts_loop *loop, const char *name,
-			     void (*changed)(void *ctx), void *ctx);
-void rtlink_destroy(struct rtlink *r);   /* takes NULL */
+struct rtlink *rtlink_create(struct cts_loop *loop, const char *name, void (*changed)(void *ctx),
+			     void *ctx);
+void rtlink_destroy(struct rtlink *r); /* takes NULL */
 const struct rtlink_state *rtlink_state(const struct rtlink *r);
 
 #endif

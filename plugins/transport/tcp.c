@@ -18,7 +18,7 @@
 #include "plugins/transport/tcp_peer.h"
 
 #define TCP_PEERS_MAX 16u
-#define TCP_MESSAGE 16384u          /* larger ones save nothing more */
+#define TCP_MESSAGE 16384u /* larger ones save nothing more */
 #define TCP_BEHIND_NS UINT64_C(1000000000)
 #define TCP_BEHIND_LOOK_US 250000u
 
@@ -29,48 +29,67 @@ static int check_peer(const char *value, char *why, size_t size)
 
 	if (inet_pton(AF_INET, value, addr) == 1 || inet_pton(AF_INET6, value, addr) == 1)
 		return 0;
-	if (len && len <= 253 && strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					       "0123456789.-_") == len)
+	if (len && len <= 253 &&
+	    strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			  "0123456789.-_") == len)
 		return 0;
 	snprintf(why, size, "is no peer, allowed: an address or a host name");
 	return -1;
 }
 
 static const struct cts_option tcp_options[] = {
-	{ .name = "address", .type = CTS_OPT_ADDRESS, .flags = CTS_OPT_REQUIRED,
+	{ .name = "address",
+	  .type = CTS_OPT_ADDRESS,
+	  .flags = CTS_OPT_REQUIRED,
 	  .help = "this node's address on the link" },
-	{ .name = "port", .type = CTS_OPT_INT, .min = 1, .max = 65535, .def = "3780",
+	{ .name = "port",
+	  .type = CTS_OPT_INT,
+	  .min = 1,
+	  .max = 65535,
+	  .def = "3780",
 	  .help = "TCP port, the same on all nodes" },
-	{ .name = "peers", .type = CTS_OPT_LIST, .flags = CTS_OPT_REQUIRED, .max = TCP_PEERS_MAX,
+	{ .name = "peers",
+	  .type = CTS_OPT_LIST,
+	  .flags = CTS_OPT_REQUIRED,
+	  .max = TCP_PEERS_MAX,
 	  .check = check_peer,
 	  .help = "the other nodes' addresses or names, of the same family" },
-	{ .name = "interface", .type = CTS_OPT_INTERFACE,
+	{ .name = "interface",
+	  .type = CTS_OPT_INTERFACE,
 	  .help = "device to connect through and accept from; else the one that has address" },
-	{ .name = "send_buffer", .type = CTS_OPT_INT, .min = 131072, .max = 1073741823,
-	  .def = "1048576", .help = "bytes that may wait for each peer" },
-	{ .name = "receive_buffer", .type = CTS_OPT_INT, .min = 4096, .max = 1073741823,
-	  .def = "1048576", .help = "bytes that may wait for the daemon, from each peer" },
-	{ .name = NULL }
+	{ .name = "send_buffer",
+	  .type = CTS_OPT_INT,
+	  .min = 131072,
+	  .max = 1073741823,
+	  .def = "1048576",
+	  .help = "bytes that may wait for each peer" },
+	{ .name = "receive_buffer",
+	  .type = CTS_OPT_INT,
+	  .min = 4096,
+	  .max = 1073741823,
+	  .def = "1048576",
+	  .help = "bytes that may wait for the daemon, from each peer" },
+	{ .name = NULL },
 };
 
 struct peer {
-	struct tcp_peer *peer;           /* owned */
-	uint64_t full_ns;                /* since when it has no room for what waits; 0: it has */
+	struct tcp_peer *peer; /* owned */
+	uint64_t full_ns;      /* since when it has no room for what waits; 0: it has */
 };
 
 struct tcp {
-	const struct cts_transport_host *host;   /* lent */
-	const struct cts_options *opt;           /* lent */
+	const struct cts_transport_host *host; /* lent */
+	const struct cts_options *opt;         /* lent */
 	union net_addr local;
 	uint16_t port;
-	uint64_t life;                   /* random: tells this instance from any other */
+	uint64_t life; /* random: tells this instance from any other */
 	char device[IFNAMSIZ];
-	struct rtlink *link;             /* owned; NULL: no device */
-	struct tcp_listen *listen;       /* owned */
-	struct cts_timer *behind;        /* owned: looks for peers that hold up the others */
+	struct rtlink *link;       /* owned; NULL: no device */
+	struct tcp_listen *listen; /* owned */
+	struct cts_timer *behind;  /* owned: looks for peers that hold up the others */
 	struct peer peers[TCP_PEERS_MAX];
 	unsigned int n_peers, n_up;
-	bool blocked;                    /* send() took less than all: writable() is owed */
+	bool blocked; /* send() took less than all: writable() is owed */
 	uint64_t sent_errors, recv_errors, refused;
 };
 
@@ -347,9 +366,10 @@ static bool peers_are_right(const struct tcp *t)
 		const char *text = cts_options_item(t->opt, "peers", i);
 
 		if (inet_pton(v4 ? AF_INET6 : AF_INET, text, addr) == 1) {
-			cts_options_error(t->opt, "peers", (int)i,
-					  "is of another family than address, allowed: %s addresses",
-					  v4 ? "IPv4" : "IPv6");
+			cts_options_error(
+				t->opt, "peers", (int)i,
+				"is of another family than address, allowed: %s addresses",
+				v4 ? "IPv4" : "IPv6");
 			return false;
 		}
 		if (!strcmp(text, cts_options_string(t->opt, "address"))) {

@@ -12,10 +12,10 @@
 #include "plugins/transport/tcp_conn.h"
 
 #define GREETING_LEN 24u
-#define CONN_RX 262144u             /* bytes read at once; more than the largest frame */
-#define CONN_BATCH 64u              /* messages handed on at once */
-#define CONN_ROUNDS 4u              /* reads a wake-up: others want their turn */
-#define CONN_NOT_SENT 131072        /* more stays with us, where it can be refused */
+#define CONN_RX 262144u      /* bytes read at once; more than the largest frame */
+#define CONN_BATCH 64u       /* messages handed on at once */
+#define CONN_ROUNDS 4u       /* reads a wake-up: others want their turn */
+#define CONN_NOT_SENT 131072 /* more stays with us, where it can be refused */
 
 enum state { CONNECTING, GREETING, OPEN };
 
@@ -23,17 +23,17 @@ struct tcp_conn {
 	struct tcp_conn_conf conf;
 	enum state state;
 	enum tcp_role role;
-	int fd;                         /* owned */
-	struct cts_watch *watch;        /* owned */
-	struct cts_timer *timer;        /* owned: no greeting in time; a failure to be told */
-	int error;                      /* met while sending; closed() follows */
+	int fd;                  /* owned */
+	struct cts_watch *watch; /* owned */
+	struct cts_timer *timer; /* owned: no greeting in time; a failure to be told */
+	int error;               /* met while sending; closed() follows */
 	bool wants_room;
 	bool damaged;
 	uint8_t mine[GREETING_LEN], theirs[GREETING_LEN];
 	size_t theirs_len;
-	uint8_t *rx;                    /* owned; CONN_RX bytes, from open() on */
+	uint8_t *rx; /* owned; CONN_RX bytes, from open() on */
 	size_t rx_len;
-	uint8_t *tx;                    /* owned; a ring, from open() on */
+	uint8_t *tx; /* owned; a ring, from open() on */
 	size_t tx_size, tx_first, tx_len;
 };
 
@@ -80,8 +80,9 @@ static void conn_timer(void *ctx)
 {
 	struct tcp_conn *c = ctx;
 
-	tell_closed(c, c->error ? strerror(c->error) : c->state == CONNECTING ?
-		    "nobody answers" : "no greeting in time");
+	tell_closed(c, c->error                 ? strerror(c->error)
+		       : c->state == CONNECTING ? "nobody answers"
+						: "no greeting in time");
 }
 
 /* -- sending -- */
@@ -286,7 +287,9 @@ static void conn_ready(void *ctx, unsigned int flags)
 
 static int set_options(int fd)
 {
-	static const struct { int level, name, value; } options[] = {
+	static const struct {
+		int level, name, value;
+	} options[] = {
 		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
 		{ IPPROTO_TCP, TCP_KEEPIDLE, 1 },
 		{ IPPROTO_TCP, TCP_KEEPINTVL, 1 },
@@ -319,8 +322,9 @@ static struct tcp_conn *conn_create(const struct tcp_conn_conf *conf, int fd, en
 	c->role = role;
 	c->state = role == TCP_CONNECTS ? CONNECTING : GREETING;
 	c->timer = cts_timer_create(conf->loop, conn_timer, c);
-	c->watch = cts_watch_create(conf->loop, fd, role == TCP_CONNECTS ? CTS_WATCH_WRITE :
-				    CTS_WATCH_READ, conn_ready, c);
+	c->watch = cts_watch_create(conf->loop, fd,
+				    role == TCP_CONNECTS ? CTS_WATCH_WRITE : CTS_WATCH_READ,
+				    conn_ready, c);
 	if (!c->timer || !c->watch || cts_timer_arm_us(c->timer, TCP_GREET_US) < 0 ||
 	    set_options(fd) < 0) {
 		saved = errno;
@@ -420,7 +424,8 @@ void tcp_conn_destroy(struct tcp_conn *c)
 		flush(c);
 		/* Closed with bytes unread, the kernel resets it, and the peer may
 		 * lose what we said last. */
-		for (unsigned int i = 0; i < 16 && recv(c->fd, c->rx, CONN_RX, MSG_DONTWAIT) > 0; i++)
+		for (unsigned int i = 0; i < 16 && recv(c->fd, c->rx, CONN_RX, MSG_DONTWAIT) > 0;
+		     i++)
 			;
 	}
 	conn_free(c);

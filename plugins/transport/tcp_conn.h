@@ -16,25 +16,25 @@
 
 #include "plugins/transport/net.h"
 
-#define TCP_FRAME_MAX 65535u     /* taken from others */
+#define TCP_FRAME_MAX 65535u /* taken from others */
 #define TCP_FRAME_HEADER 4u
-#define TCP_DEAD_MS 2000u        /* what is sent or asked is acknowledged by then */
-#define TCP_GREET_US 2500000u    /* from connect() or accept() to the other's greeting */
+#define TCP_DEAD_MS 2000u     /* what is sent or asked is acknowledged by then */
+#define TCP_GREET_US 2500000u /* from connect() or accept() to the other's greeting */
 
 enum tcp_role { TCP_CONNECTS, TCP_ACCEPTS };
 
 struct tcp_greeting {
-	uint64_t life;           /* random, one for each instance */
-	uint64_t serial;         /* of the sender's attempts to connect to this peer */
+	uint64_t life;   /* random, one for each instance */
+	uint64_t serial; /* of the sender's attempts to connect to this peer */
 };
 
 struct tcp_conn;
 
 struct tcp_conn_conf {
 	struct cts_loop *loop;
-	const char *device;      /* to bind to, or NULL; lent while it connects */
-	const union net_addr *local;   /* to bind to, port 0; lent: its scope may change */
-	int send_buffer;         /* bytes: of ours; the kernel's is small */
+	const char *device;          /* to bind to, or NULL; lent while it connects */
+	const union net_addr *local; /* to bind to, port 0; lent: its scope may change */
+	int send_buffer;             /* bytes: of ours; the kernel's is small */
 	int receive_buffer;
 	void *ctx;
 	/* The other's greeting is there and well formed. */
@@ -60,10 +60,10 @@ void tcp_conn_abort(struct tcp_conn *c);
 /* Within greeted(): it is the one. mine: the answer of an accepting side, else NULL.
  * 0, or -1 and errno. */
 int tcp_conn_open(struct tcp_conn *c, const struct tcp_greeting *mine);
-enum tcp_role tcp_conn_role(const struct tcp_conn *c);    /* ours */
-bool tcp_conn_is_connected(const struct tcp_conn *c);     /* TCP's handshake is done */
+enum tcp_role tcp_conn_role(const struct tcp_conn *c); /* ours */
+bool tcp_conn_is_connected(const struct tcp_conn *c);  /* TCP's handshake is done */
 
-bool tcp_conn_is_damaged(const struct tcp_conn *c);       /* by what it received */
+bool tcp_conn_is_damaged(const struct tcp_conn *c); /* by what it received */
 
 /* Bytes of buffer that are free. */
 size_t tcp_conn_room(const struct tcp_conn *c);

@@ -11,15 +11,15 @@
 #include "plugins/transport/tcp_listen.h"
 
 #define LISTEN_RETRY_US 1000000u
-#define LISTEN_ACCEPTS_MAX 16u      /* a wake-up */
+#define LISTEN_ACCEPTS_MAX 16u /* a wake-up */
 #define LISTEN_BACKLOG 32
 
 struct tcp_listen {
 	struct tcp_listen_conf conf;
-	unsigned int ifindex;            /* that the socket is bound to */
-	int fd;                          /* owned; -1: not now, retry is armed */
-	struct cts_watch *watch;         /* owned */
-	struct cts_timer *retry;         /* owned */
+	unsigned int ifindex;    /* that the socket is bound to */
+	int fd;                  /* owned; -1: not now, retry is armed */
+	struct cts_watch *watch; /* owned */
+	struct cts_timer *retry; /* owned */
 };
 
 static void listen_ready(void *ctx, unsigned int flags)

@@ -11,18 +11,18 @@ struct tcp_listen;
 
 struct tcp_listen_conf {
 	struct cts_loop *loop;
-	const char *device;      /* or NULL; lent */
-	const char *address;     /* lent */
+	const char *device;  /* or NULL; lent */
+	const char *address; /* lent */
 	uint16_t port;
 	int receive_buffer;
 	void *ctx;
-	unsigned int (*ifindex)(void *ctx);   /* of the device; 0: it is not there */
-	void (*accepted)(void *ctx, int fd, const union net_addr *from);   /* fd: the taker's */
+	unsigned int (*ifindex)(void *ctx); /* of the device; 0: it is not there */
+	void (*accepted)(void *ctx, int fd, const union net_addr *from); /* fd: the taker's */
 };
 
 /* NULL, errno. An address or device that is not there yet is only warned of. */
 struct tcp_listen *tcp_listen_create(const struct tcp_listen_conf *conf);
-void tcp_listen_destroy(struct tcp_listen *l);   /* takes NULL */
+void tcp_listen_destroy(struct tcp_listen *l); /* takes NULL */
 /* The device may be another one of the same name. */
 void tcp_listen_device_changed(struct tcp_listen *l);
 

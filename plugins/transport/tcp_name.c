@@ -19,7 +19,7 @@
 /* What loop and thread share; the last of the two frees it. */
 struct answer {
 	atomic_uint users;
-	int fd;                          /* eventfd, owned: the answer is there */
+	int fd; /* eventfd, owned: the answer is there */
 	int family;
 	char name[NAME_MAX_LEN + 1], port[6];
 	unsigned int n;
@@ -28,8 +28,8 @@ struct answer {
 };
 
 struct tcp_name {
-	struct answer *answer;           /* shared */
-	struct cts_watch *watch;         /* owned */
+	struct answer *answer;   /* shared */
+	struct cts_watch *watch; /* owned */
 	void (*done)(void *ctx, const union net_addr *addrs, unsigned int n, const char *why);
 	void *ctx;
 };
@@ -97,7 +97,8 @@ static void name_ready(void *ctx, unsigned int flags)
 
 struct tcp_name *tcp_name_ask(struct cts_loop *loop, const char *name, int family, uint16_t port,
 			      void (*done)(void *ctx, const union net_addr *addrs, unsigned int n,
-					   const char *why), void *ctx)
+					   const char *why),
+			      void *ctx)
 {
 	struct tcp_name *q = calloc(1, sizeof(*q));
 	struct answer *a = calloc(1, sizeof(*a));
@@ -111,7 +112,8 @@ struct tcp_name *tcp_name_ask(struct cts_loop *loop, const char *name, int famil
 	snprintf(a->port, sizeof(a->port), "%u", port);
 	atomic_init(&a->users, 1);
 	a->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (a->fd < 0 || !(q->watch = cts_watch_create(loop, a->fd, CTS_WATCH_READ, name_ready, q))) {
+	if (a->fd < 0 ||
+	    !(q->watch = cts_watch_create(loop, a->fd, CTS_WATCH_READ, name_ready, q))) {
 		error = errno;
 		goto err;
 	}

@@ -12,7 +12,7 @@
 
 #include "plugins/transport/net.h"
 
-#define TCP_ADDRS_MAX 8u        /* of one name; what is beyond is not used */
+#define TCP_ADDRS_MAX 8u /* of one name; what is beyond is not used */
 
 struct tcp_name;
 /*
@@ -22,7 +22,8 @@ struct tcp_name;
  */
 struct tcp_name *tcp_name_ask(struct cts_loop *loop, const char *name, int family, uint16_t port,
 			      void (*done)(void *ctx, const union net_addr *addrs, unsigned int n,
-					   const char *why), void *ctx);
-void tcp_name_destroy(struct tcp_name *q);   /* takes NULL */
+					   const char *why),
+			      void *ctx);
+void tcp_name_destroy(struct tcp_name *q); /* takes NULL */
 
 #endif

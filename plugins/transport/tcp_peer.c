@@ -13,24 +13,24 @@
 #include "plugins/transport/tcp_name.h"
 #include "plugins/transport/tcp_peer.h"
 
-#define PEER_WAIT_US 100000u         /* before the first attempt anew; then twice as long */
+#define PEER_WAIT_US 100000u /* before the first attempt anew; then twice as long */
 #define PEER_WAIT_MAX_US 1600000u
 
 struct tcp_peer {
 	struct tcp_peer_conf conf;
-	bool literal;                /* text is an address */
-	bool complained;             /* about attempts, since the connection was up */
+	bool literal;    /* text is an address */
+	bool complained; /* about attempts, since the connection was up */
 	union net_addr addrs[TCP_ADDRS_MAX];
 	unsigned int n_addrs, next;
-	struct tcp_name *question;   /* owned; NULL: none is asked */
-	struct tcp_conn *up;         /* owned */
-	struct tcp_conn *out;        /* owned: our attempt */
-	struct tcp_conn *in;         /* owned: accepted, its greeting is awaited */
-	struct cts_timer *timer;     /* owned: the next attempt */
+	struct tcp_name *question; /* owned; NULL: none is asked */
+	struct tcp_conn *up;       /* owned */
+	struct tcp_conn *out;      /* owned: our attempt */
+	struct tcp_conn *in;       /* owned: accepted, its greeting is awaited */
+	struct cts_timer *timer;   /* owned: the next attempt */
 	uint64_t wait_us;
-	uint64_t serial;             /* of our attempts */
-	uint64_t life;               /* the peer's; 0: never greeted */
-	uint64_t void_serial;        /* attempts of that life up to here do not count */
+	uint64_t serial;      /* of our attempts */
+	uint64_t life;        /* the peer's; 0: never greeted */
+	uint64_t void_serial; /* attempts of that life up to here do not count */
 };
 
 /* -- attempts -- */
@@ -90,7 +90,8 @@ static void attempt_begin(void *ctx)
 	if (p->up || p->out || p->question)
 		return;
 	if (p->literal) {
-		net_addr_set(&p->addrs[0], p->conf.text, p->conf.port, p->conf.ifindex(p->conf.ctx));
+		net_addr_set(&p->addrs[0], p->conf.text, p->conf.port,
+			     p->conf.ifindex(p->conf.ctx));
 		p->n_addrs = 1;
 		attempt(p);
 		return;

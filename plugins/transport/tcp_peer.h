@@ -18,27 +18,27 @@
 struct tcp_peer;
 
 struct tcp_peer_conf {
-	const char *text;            /* address or name; lent for the peer's life */
+	const char *text; /* address or name; lent for the peer's life */
 	uint32_t number;
 	uint16_t port;
-	uint64_t life;               /* ours */
-	struct tcp_conn_conf conn;   /* loop, device, local, buffers; the rest is set here */
+	uint64_t life;             /* ours */
+	struct tcp_conn_conf conn; /* loop, device, local, buffers; the rest is set here */
 	void *ctx;
-	unsigned int (*ifindex)(void *ctx);   /* of the device, for link-local addresses */
+	unsigned int (*ifindex)(void *ctx); /* of the device, for link-local addresses */
 	void (*up)(void *ctx, uint32_t number);
 	void (*down)(void *ctx, uint32_t number);
 	void (*messages)(void *ctx, uint32_t number, const struct iovec *msg, unsigned int n);
-	void (*room)(void *ctx, uint32_t number);      /* of the connection that is up */
-	void (*damaged)(void *ctx, uint32_t number);   /* what came was not ours; closed */
+	void (*room)(void *ctx, uint32_t number);    /* of the connection that is up */
+	void (*damaged)(void *ctx, uint32_t number); /* what came was not ours; closed */
 };
 
 /* Attempts start with the loop. NULL, errno. */
 struct tcp_peer *tcp_peer_create(const struct tcp_peer_conf *conf);
-void tcp_peer_destroy(struct tcp_peer *p);   /* takes NULL; down() is not called */
+void tcp_peer_destroy(struct tcp_peer *p); /* takes NULL; down() is not called */
 
 /* Is this where it connects from? The port does not matter. */
 bool tcp_peer_is(const struct tcp_peer *p, const union net_addr *from);
-void tcp_peer_accept(struct tcp_peer *p, int fd);   /* fd is the peer's from now on */
+void tcp_peer_accept(struct tcp_peer *p, int fd); /* fd is the peer's from now on */
 /* The connection that is up, or NULL. */
 struct tcp_conn *tcp_peer_conn(const struct tcp_peer *p);
 /* Drop it; the next attempt comes late. Not from within a callback. */

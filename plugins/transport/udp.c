@@ -6,7 +6,7 @@
 
 static const struct cts_option udp_options[] = {
 	UNICAST_OPTIONS,
-	{ .name = NULL }
+	{ .name = NULL },
 };
 
 static void *udp_create(const struct cts_options *opt, const struct cts_transport_host *host)

@@ -11,12 +11,12 @@
 #include "plugins/transport/unicast.h"
 
 struct unicast {
-	struct dgram *dgram;             /* owned */
+	struct dgram *dgram; /* owned */
 	union net_addr local;
 	union net_addr peers[UNICAST_PEERS_MAX];
 	unsigned int n_peers;
 	uint16_t port;
-	const struct cts_options *opt;   /* lent */
+	const struct cts_options *opt; /* lent */
 };
 
 /* Link-local addresses need the device's number, which may change. */
