@@ -239,7 +239,7 @@ static bool run_sender(struct cts_engine *e)
 void cts_engine_writable(struct cts_engine *e, uint64_t now_ns)
 {
 	e->base.now = now_ns;
-	session_run(&e->session);  /* before data: it is what keeps peers informed */
+	session_writable(&e->session);
 	run_sender(e);
 }
 

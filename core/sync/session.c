@@ -18,8 +18,10 @@ static bool send_message(struct session *s, struct cts_wire_out *o, uint8_t type
 	struct peer *p;
 
 	msg.iov_len = cts_wire_finish(o, &h);
-	if (!msg.iov_len || b->ops.send(b->ctx, &msg, 1, to) != 1)
-		return false;  /* it stays due */
+	if (!msg.iov_len || b->ops.send(b->ctx, &msg, 1, to) != 1) {
+		s->blocked_ns = b->now + AGAIN_NS;
+		return false;  /* it stays due, and goes before data when there is room */
+	}
 	b->st.sent_messages++;
 	b->st.sent_bytes += msg.iov_len;
 	peers_for_each(p, s->peers)
@@ -96,10 +98,10 @@ static void send_hello(struct session *s)
 		report_of(s, p, &r);
 		build_report(&o, &r);
 	}
+	if (!send_message(s, &o, CTS_MSG_HELLO, CTS_NODE_ALL))
+		return;
 	s->hello_due = false;
 	s->hello_ns = s->base->now + (s->base->conf.membership ? HELLO_MEMBER_NS : HELLO_NS);
-	if (!send_message(s, &o, CTS_MSG_HELLO, CTS_NODE_ALL))
-		s->hello_ns = s->base->now + AGAIN_NS;
 }
 
 static void send_ack(struct session *s, struct peer *p)
@@ -111,10 +113,8 @@ static void send_ack(struct session *s, struct peer *p)
 	report_of(s, p, &r);
 	cts_wire_begin(&o, buf, sizeof(buf));
 	build_ack(&o, &r, &p->recv.gaps);
-	if (!send_message(s, &o, CTS_MSG_ACK, p->id)) {
-		p->recv.ack_ns = s->base->now + AGAIN_NS;
+	if (!send_message(s, &o, CTS_MSG_ACK, p->id))
 		return;
-	}
 	receiver_acked(&p->recv, s->base);
 	s->base->st.acks_sent++;
 }
@@ -128,8 +128,8 @@ static void send_start(struct session *s, struct peer *p)
 	start.start = s->sender->window.view[peer_index(s->peers, p)].start;
 	cts_wire_begin(&o, buf, sizeof(buf));
 	build_start(&o, &start);
-	p->start_ns = s->base->now +
-		      (send_message(s, &o, CTS_MSG_START, p->id) ? START_AGAIN_NS : AGAIN_NS);
+	if (send_message(s, &o, CTS_MSG_START, p->id))
+		p->start_ns = s->base->now + START_AGAIN_NS;
 }
 
 /* A peer in the window has to confirm its start; one that is out of step has to know. */
@@ -221,7 +221,7 @@ static void send_challenge(struct session *s, struct peer *p, uint32_t node, uin
 	if (send_message(s, &o, CTS_MSG_CHALLENGE, node))
 		s->base->st.challenges_sent++;
 	else if (p)
-		p->challenge_ns = s->base->now + AGAIN_NS;
+		p->challenge_ns = 0;
 }
 
 static void send_proofs(struct session *s)
@@ -238,9 +238,9 @@ static void send_proofs(struct session *s)
 		build_proof_for(&o, s->proof[n].node, s->proof[n].nonce);
 		n++;
 	}
-	s->proof_ns = s->base->now + PROOF_NS;
 	if (!send_message(s, &o, CTS_MSG_PROOF, CTS_NODE_ALL))
-		return;  /* they stay due */
+		return;
+	s->proof_ns = s->base->now + PROOF_NS;
 	memmove(s->proof, s->proof + n, (s->n_proof - n) * sizeof(s->proof[0]));
 	s->n_proof -= n;
 	s->base->st.proofs_sent++;
@@ -716,11 +716,23 @@ static void check(struct session *s)
 	peers_for_each(p, s->peers) {
 		check_peer(s, p);
 		s->sender->listeners |= peer_present(p);
-		wanted |= peer_in_window(p) && !(p->report.flags & REPORT_HOLDS);
+		/* One that is full does not need to know more often. */
+		wanted |= peer_in_window(p) && !(p->report.flags & (REPORT_HOLDS | REPORT_REFUSED));
 	}
 	if (wanted && !s->sender->digest_wanted)
 		s->sender->digest_ns = b->now;
 	s->sender->digest_wanted = wanted;
+}
+
+static bool can_send(const struct session *s)
+{
+	return !s->out && s->blocked_ns <= s->base->now;
+}
+
+void session_writable(struct session *s)
+{
+	s->blocked_ns = 0;
+	session_run(s);
 }
 
 void session_run(struct session *s)
@@ -734,39 +746,49 @@ void session_run(struct session *s)
 		s->check_ns = b->now + CHECK_NS;
 		check(s);
 	}
-	if (s->out)
-		return;
-	if (s->proof_ns <= b->now)
+	/* Once the transport is full, the rest waits for room. */
+	if (can_send(s) && s->proof_ns <= b->now)
 		send_proofs(s);
+	if (can_send(s) && (s->hello_due || s->hello_ns <= b->now))
+		send_hello(s);
 	peers_for_each(p, s->peers) {
-		if (start_due(s, p))
+		if (can_send(s) && start_due(s, p))
 			send_start(s, p);
-		if (peer_present(p) && receiver_ack_due(&p->recv, b))
+		if (can_send(s) && peer_present(p) && receiver_ack_due(&p->recv, b))
 			send_ack(s, p);
-		if (peer_present(p))
+		if (can_send(s) && peer_present(p))
 			send_pulls(s, p);
 	}
-	if (s->hello_due || s->hello_ns <= b->now)
-		send_hello(s);
+}
+
+/* When something is due to be sent. */
+static uint64_t send_deadline(const struct session *s)
+{
+	uint64_t t = s->hello_due ? 0 : s->hello_ns;
+	const struct peer *p;
+
+	if (s->n_proof && s->proof_ns < t)
+		t = s->proof_ns;
+	peers_for_each(p, s->peers) {
+		if (peer_present(p) && p->recv.ack_ns < t)
+			t = p->recv.ack_ns;
+		if (peer_present(p) && compare_deadline(&p->recv.compare) < t)
+			t = compare_deadline(&p->recv.compare);
+		if (p->state == PEER_STARTING && p->start_ns < t)
+			t = p->start_ns;
+	}
+	return t > s->blocked_ns ? t : s->blocked_ns;
 }
 
 uint64_t session_deadline(const struct session *s)
 {
-	uint64_t t = s->check_ns;
+	uint64_t t = s->check_ns, at = s->out ? NEVER : send_deadline(s);
 	const struct peer *p;
 
-	if (s->out)
-		return t;
-	if (s->hello_ns < t)
-		t = s->hello_ns;
-	if (s->n_proof && s->proof_ns < t)
-		t = s->proof_ns;
+	t = at < t ? at : t;
 	peers_for_each(p, s->peers) {
-		uint64_t at = peer_present(p) ? receiver_deadline(&p->recv) : NEVER;
-
-		t = at < t ? at : t;
-		if (p->state == PEER_STARTING && p->start_ns < t)
-			t = p->start_ns;
+		if (p->recv.reorder_ns < t)
+			t = p->recv.reorder_ns;
 		if (p->state == PEER_RESTING && p->rest_until_ns < t)
 			t = p->rest_until_ns;
 	}

@@ -37,6 +37,7 @@ struct session {
 	char name[CTS_NAME_MAX + 1];
 	uint8_t secret[16];          /* of the nonces */
 	uint64_t started_ns, hello_ns, check_ns, proof_ns;
+	uint64_t blocked_ns;         /* the transport is full: nothing is tried before, or before room */
 	bool hello_due;
 	unsigned int report_next;    /* peer whose stream the next HELLO reports on first */
 	uint64_t tokens[TOKENS];
@@ -60,6 +61,8 @@ void session_receive(struct session *s, unsigned int link, uint32_t peer, const 
 		     size_t len);
 /* Send what is due. */
 void session_run(struct session *s);
+/* The transport has room: what is due goes before data. */
+void session_writable(struct session *s);
 uint64_t session_deadline(const struct session *s);
 void session_bye(struct session *s);
 /* This node starts a new epoch. forget: its table is to be read again, too. */

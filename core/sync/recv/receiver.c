@@ -360,11 +360,3 @@ bool receiver_run(struct receiver *r, struct base *b)
 	applied_flush(r->replica.applied, b);
 	return more;
 }
-
-uint64_t receiver_deadline(const struct receiver *r)
-{
-	uint64_t t = r->reorder_ns, at = compare_deadline(&r->compare);
-
-	t = at < t ? at : t;
-	return r->ack_ns < t ? r->ack_ns : t;
-}

@@ -63,7 +63,6 @@ void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_no
 void receiver_last(struct receiver *r, struct base *b, uint64_t last);
 /* Do what is due. true: again at once. */
 bool receiver_run(struct receiver *r, struct base *b);
-uint64_t receiver_deadline(const struct receiver *r);
 /* An acknowledgement was sent. */
 void receiver_acked(struct receiver *r, const struct base *b);
 static inline bool receiver_ack_due(const struct receiver *r, const struct base *b)

@@ -319,7 +319,11 @@ static bool batch_build(struct sender *s, size_t size, unsigned int *looked, uin
 			w->holding_ns = 0;
 			return false;
 		}
-		s->blocked = holding || !window_free(w, s->table.retransmit.waiting);
+		if (!window_free(w, s->table.retransmit.waiting)) {
+			s->blocked = true;
+			holding |= window_lowest_holders(w);
+		}
+		s->blocked |= holding != 0;
 		*lagging |= who_lags(s, holding);
 		if (s->blocked)
 			return false;

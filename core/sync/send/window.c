@@ -126,6 +126,13 @@ uint64_t window_holding(struct window *w)
 	return holding;
 }
 
+uint64_t window_lowest_holders(const struct window *w)
+{
+	const struct sent *s = &w->ring[w->lowest % WINDOW_MESSAGES];
+
+	return s->lost ? 0 : s->unacked_by;
+}
+
 struct sent *window_open(struct window *w, bool reliable, uint64_t now)
 {
 	struct sent *s = window_slot(w, ++w->last);

@@ -98,6 +98,8 @@ static inline bool window_stuck(const struct window *w)
 }
 /* Receivers that have as much under way as they may. */
 uint64_t window_holding(struct window *w);
+/* Of a window without free numbers: who has not acknowledged the lowest message. */
+uint64_t window_lowest_holders(const struct window *w);
 /* A new message; note what it carries, then close it. */
 struct sent *window_open(struct window *w, bool reliable, uint64_t now);
 bool window_note(struct sent *s, uint32_t ref);
