@@ -216,6 +216,11 @@ static void h_incomplete(struct fixture *f)
 	f->p->recv.complete = false;
 }
 
+static void h_trimmed(struct fixture *f)
+{
+	f->p->recv.replica.trimmed = true;
+}
+
 static void h_stale(struct fixture *f)
 {
 	f->p->recv.replica.stale = 1;
@@ -272,6 +277,7 @@ static const struct fault here_faults[] = {
 	{ h_detached, "it does not wait for this node" },
 	{ h_never_equal, "it was not found equal yet" },
 	{ h_incomplete, "it was not found equal yet" },
+	{ h_trimmed, "it was not found equal yet" },
 	{ h_stale, "what it had before it started again is not judged yet" },
 	{ h_refused, "this node has no room for all" },
 	{ h_lacking, "this node's kernel lacks some" },

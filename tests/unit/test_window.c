@@ -352,11 +352,56 @@ static void the_reserve_is_for_what_is_urgent(void **state)
 	assert_int_equal(n, WINDOW_MESSAGES - WINDOW_RESERVE);
 	for (; window_free(&f->w, true); n++)
 		send_some(f, 0);
-	assert_int_equal(n, WINDOW_MESSAGES);
+	assert_int_equal(n, WINDOW_MESSAGES - WINDOW_RESCUE);
 	/* The lowest keeps all slots above it. */
-	assert_true(ack_but(f, 0, WINDOW_MESSAGES, 1, 1));
+	assert_true(ack_but(f, 0, f->w.last, 1, 1));
 	assert_true(window_free(&f->w, false));      /* it carried nothing: nothing is owed */
 	assert_int_equal(window_len(&f->w), 0);
+	destroy(f);
+}
+
+/* Full but for the last numbers, and the lowest is lost: these are for its entries. */
+static void the_last_numbers_free_the_window(void **state)
+{
+	struct fixture *f = create();
+
+	enter(f, 0);
+	set(f, 1, 1);
+	send_some(f, 1);
+	while (window_free(&f->w, true))
+		send_some(f, 0);
+	assert_null(window_to_rescue(&f->w));        /* it may arrive still */
+	assert_true(ack_but(f, 0, f->w.last, 1, 1));
+	assert_false(window_free(&f->w, true));
+	assert_ptr_equal(window_to_rescue(&f->w), window_slot(&f->w, 1));
+	send_some(f, 1);
+	assert_null(window_to_rescue(&f->w));
+	assert_true(window_free(&f->w, false));
+	/* While there is room nothing needs it. */
+	set(f, 2, 1);
+	send_some(f, 1);
+	send_some(f, 0);
+	assert_true(ack_but(f, 0, f->w.last, f->w.last - 1, f->w.last - 1));
+	assert_null(window_to_rescue(&f->w));
+	destroy(f);
+}
+
+static void a_window_that_is_abandoned_owes_nothing(void **state)
+{
+	struct fixture *f = create();
+
+	enter(f, 0);
+	for (uint32_t i = 1; i <= 10; i++) {
+		set(f, i, 1);
+		send_some(f, 1);
+	}
+	drop(f, 3);
+	send_some(f, 1);
+	assert_true(ack_but(f, 0, 5, 2, 2));
+	window_abandon(&f->w, &f->t);
+	assert_int_equal(window_len(&f->w), 0);
+	assert_int_equal(f->w.view[0].pace.in_flight, 0);
+	assert_int_equal(f->t.tombstones, 0);
 	destroy(f);
 }
 
@@ -689,6 +734,8 @@ int main(void)
 		cmocka_unit_test(a_receiver_cannot_have_what_was_not_sent),
 		cmocka_unit_test(acknowledgements_may_overtake_each_other),
 		cmocka_unit_test(the_reserve_is_for_what_is_urgent),
+		cmocka_unit_test(the_last_numbers_free_the_window),
+		cmocka_unit_test(a_window_that_is_abandoned_owes_nothing),
 		cmocka_unit_test(the_lowest_that_is_not_settled_is_the_floor),
 		cmocka_unit_test(who_has_enough_under_way_holds),
 		cmocka_unit_test(silence_is_asked_about_later_and_later),
