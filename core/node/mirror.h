@@ -23,39 +23,4 @@ void cts_mirror_set_join(struct cts_mirror *m,
 					uint8_t joined[CTS_PACK_MAX], uint32_t *above),
 			 void *ctx);
 
-/* The names that callers know. */
-#define cts_mirror_ops cts_follow_ops
-
-static inline void cts_mirror_consume(struct cts_mirror *m, const struct cts_batch *batch,
-				      uint64_t now_ns)
-{
-	cts_follow_consume(cts_mirror_follow(m), batch, now_ns);
-}
-
-static inline void cts_mirror_absent(struct cts_mirror *m, const struct cts_flow *key,
-				     uint64_t now_ns)
-{
-	cts_follow_absent(cts_mirror_follow(m), key, now_ns);
-}
-
-static inline void cts_mirror_dump_begin(struct cts_mirror *m, uint64_t now_ns)
-{
-	cts_follow_dump_begin(cts_mirror_follow(m));
-}
-
-static inline void cts_mirror_dump_end(struct cts_mirror *m, bool complete, uint64_t now_ns)
-{
-	cts_follow_dump_end(cts_mirror_follow(m));
-}
-
-static inline bool cts_mirror_settle(struct cts_mirror *m, unsigned int max, uint64_t now_ns)
-{
-	return cts_follow_verify(cts_mirror_follow(m), max);
-}
-
-static inline bool cts_mirror_busy(struct cts_mirror *m)
-{
-	return cts_follow_busy(cts_mirror_follow(m));
-}
-
 #endif

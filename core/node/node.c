@@ -204,13 +204,13 @@ static size_t mirror_join(void *ctx, const uint8_t *packed, size_t len,
 	return cts_takeover_join(n->takeover, packed, len, joined, above);
 }
 
-static const struct cts_mirror_ops mirror_ops = { .get = mirror_get, .foreign = mirror_foreign };
+static const struct cts_follow_ops mirror_ops = { .get = mirror_get, .foreign = mirror_foreign };
 
 static int sync_consume(void *ctx, const struct cts_batch *batch)
 {
 	struct cts_node *n = ctx;
 
-	cts_mirror_consume(n->mirror, batch, cts_node_now_ns(n));
+	cts_follow_consume(cts_mirror_follow(n->mirror), batch, cts_node_now_ns(n));
 	return 0;
 }
 

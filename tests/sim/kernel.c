@@ -52,7 +52,7 @@ static void kernel_get(void *ctx, const struct cts_flow *flow)
 
 void kernel_start(struct sim_node *n, uint64_t now)
 {
-	static const struct cts_mirror_ops ops = { .get = kernel_get };
+	static const struct cts_follow_ops ops = { .get = kernel_get };
 
 	n->mirror = cts_mirror_create(n->engine, &ops, n);
 	if (!n->mirror)
@@ -62,7 +62,7 @@ void kernel_start(struct sim_node *n, uint64_t now)
 	memset(n->asked, 0, sizeof(n->asked));
 	n->chunk_n = 0;
 	n->dump_next = 0;
-	cts_mirror_dump_begin(n->mirror, now);
+	cts_follow_dump_begin(cts_mirror_follow(n->mirror));
 }
 
 void kernel_again(struct sim_node *n, uint64_t now)
@@ -80,12 +80,12 @@ void kernel_stop(struct sim_node *n)
 
 void kernel_dump(struct sim_node *n, uint64_t now)
 {
-	if (!n->mirror || cts_mirror_busy(n->mirror))
+	if (!n->mirror || cts_follow_busy(cts_mirror_follow(n->mirror)))
 		return;
 	n->dump_next = 0;
 	n->chunk_n = 0;
 	n->doubt = false;
-	cts_mirror_dump_begin(n->mirror, now);
+	cts_follow_dump_begin(cts_mirror_follow(n->mirror));
 }
 
 void kernel_event(struct world *w, struct sim_node *n, unsigned int key, enum cts_event_type type)
@@ -129,7 +129,7 @@ static void tell(struct world *w, struct sim_node *n, unsigned int key, uint32_t
 	ev.flow = &flow;
 	if (n->kernel[key].refused)
 		drop = 1;  /* a filter did */
-	cts_mirror_consume(n->mirror, &batch, w->now);
+	cts_follow_consume(cts_mirror_follow(n->mirror), &batch, w->now);
 	truth_note(w, n, key);
 }
 
@@ -146,7 +146,7 @@ static void answers(struct world *w, struct sim_node *n)
 		if (n->kernel[key].exists)
 			tell(w, n, key, n->kernel[key].version, CTS_EVENT_UPDATE, CTS_ORIGIN_DUMP, false);
 		else
-			cts_mirror_absent(n->mirror, &flow, w->now);
+			cts_follow_absent(cts_mirror_follow(n->mirror), &flow, w->now);
 		truth_note(w, n, key);
 	}
 }
@@ -161,7 +161,7 @@ static void dump_turn(struct world *w, struct sim_node *n)
 	n->chunk_n = 0;
 	if (n->dump_next == SIM_KEYS) {
 		n->dump_next++;
-		cts_mirror_dump_end(n->mirror, true, w->now);
+		cts_follow_dump_end(cts_mirror_follow(n->mirror));
 	}
 	for (i = 0; i < CHUNK && n->dump_next < SIM_KEYS; i++, n->dump_next++) {
 		if (!n->kernel[n->dump_next].exists)
@@ -175,7 +175,7 @@ static void settle(struct world *w, struct sim_node *n)
 {
 	unsigned int key;
 
-	cts_mirror_settle(n->mirror, CHUNK, w->now);
+	cts_follow_verify(cts_mirror_follow(n->mirror), CHUNK);
 	for (key = 0; key < SIM_KEYS; key++)
 		truth_note(w, n, key);
 }
@@ -193,12 +193,12 @@ void kernel_turn(struct world *w, struct sim_node *n)
 	answers(w, n);
 	if (n->dump_next <= SIM_KEYS)
 		dump_turn(w, n);
-	else if (cts_mirror_busy(n->mirror))
+	else if (cts_follow_busy(cts_mirror_follow(n->mirror)))
 		settle(w, n);
 	for (i = 0; i < SIM_KEYS; i++)
 		waiting |= n->asked[i];
-	n->ready &= !cts_mirror_busy(n->mirror);
-	if (!n->ready && !waiting && !cts_mirror_busy(n->mirror)) {
+	n->ready &= !cts_follow_busy(cts_mirror_follow(n->mirror));
+	if (!n->ready && !waiting && !cts_follow_busy(cts_mirror_follow(n->mirror))) {
 		n->ready = true;
 		cts_engine_table_ready(n->engine, w->now);
 	}
@@ -211,5 +211,5 @@ bool kernel_busy(const struct sim_node *n)
 	for (i = 0; i < SIM_KEYS; i++)
 		if (n->asked[i])
 			return true;
-	return n->n_events || cts_mirror_busy(n->mirror);
+	return n->n_events || cts_follow_busy(cts_mirror_follow(n->mirror));
 }

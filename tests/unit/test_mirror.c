@@ -123,7 +123,7 @@ static void hand_on(struct model *m, const struct told *list, size_t n)
 		if (list[i].mark >= MARK_REFUSED)
 			cts_batch_drop(&batch, i);
 	}
-	cts_mirror_consume(m->mirror, &batch, ++m->now);
+	cts_follow_consume(cts_mirror_follow(m->mirror), &batch, ++m->now);
 }
 
 /* -- the kernel -- */
@@ -191,12 +191,12 @@ static void dump_fill(struct model *m)
 static void dump_step(struct model *m)
 {
 	if (!m->dumping) {
-		if (!m->lost || m->first < m->lost_at || cts_mirror_busy(m->mirror))
+		if (!m->lost || m->first < m->lost_at || cts_follow_busy(cts_mirror_follow(m->mirror)))
 			return;
 		m->lost = false;
 		m->dumping = true;
 		m->cursor = 0;
-		cts_mirror_dump_begin(m->mirror, ++m->now);
+		cts_follow_dump_begin(cts_mirror_follow(m->mirror));
 		dump_fill(m);
 		return;
 	}
@@ -208,7 +208,7 @@ static void dump_step(struct model *m)
 	}
 	m->n_chunk = 0;
 	m->dumping = false;
-	cts_mirror_dump_end(m->mirror, true, ++m->now);
+	cts_follow_dump_end(cts_mirror_follow(m->mirror));
 }
 
 static void ask(void *ctx, const struct cts_flow *key)
@@ -235,7 +235,7 @@ static void answer(struct model *m)
 		return;
 	}
 	flow_of(&flow, &t);
-	cts_mirror_absent(m->mirror, &flow, ++m->now);
+	cts_follow_absent(cts_mirror_follow(m->mirror), &flow, ++m->now);
 }
 
 /* -- the invariant -- */
@@ -265,7 +265,7 @@ static bool mirrored(struct model *m, uint8_t key)
 static bool at_rest(const struct model *m)
 {
 	return m->first == m->last && !m->dumping && !m->lost && !m->n_asked &&
-	       !cts_mirror_busy(m->mirror);
+	       !cts_follow_busy(cts_mirror_follow(m->mirror));
 }
 
 static void settle(struct model *m)
@@ -273,7 +273,7 @@ static void settle(struct model *m)
 	for (unsigned int i = 0; i < 10000 && !at_rest(m); i++) {
 		read_events(m);
 		dump_step(m);
-		cts_mirror_settle(m->mirror, 4, ++m->now);
+		cts_follow_verify(cts_mirror_follow(m->mirror), 4);
 		answer(m);
 	}
 	assert_true(at_rest(m));
@@ -286,7 +286,7 @@ static void play(struct model *m)
 		case 0: case 1: case 2: kernel_step(m); break;
 		case 3: case 4: read_events(m); break;
 		case 5: dump_step(m); break;
-		case 6: cts_mirror_settle(m->mirror, 1 + roll(m, 8), ++m->now); break;
+		case 6: cts_follow_verify(cts_mirror_follow(m->mirror), 1 + roll(m, 8)); break;
 		default: answer(m); break;
 		}
 	}
@@ -298,7 +298,7 @@ static void when_events_stop_the_cache_is_the_table(void **state)
 						   .random = some_bytes, .received = received };
 	static const struct cts_engine_conf conf = { .cluster = "c", .node_name = "n",
 						     .table_id = 1, .cache_limit = 1000 };
-	static const struct cts_mirror_ops mirror_ops = { .get = ask };
+	static const struct cts_follow_ops mirror_ops = { .get = ask };
 	struct model *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);
