@@ -85,6 +85,7 @@ static void declare_push(struct instances *in)
 	for (size_t i = 0; i < in->n_filters; i++) {
 		const struct cts_filter_ops *ops = in->filters[i].ops;
 
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set with the instance */
 		if (ops->push && ops->push(in->filters[i].priv, in->push) < 0)
 			cts_debug("filter %s: too much for the kernel's side: %s", ops->plugin.name,
 				  strerror(errno));

@@ -36,7 +36,7 @@ static struct {
 	int fd;     /* owned; LOG_TO_FILE */
 	char *path; /* owned; LOG_TO_FILE */
 	const char *ident;
-	void (*journal)(int priority, const char *text);   /* NULL: through syslog */
+	void (*journal)(int priority, const char *text); /* NULL: through syslog */
 	struct log_slot slots[LOG_SLOTS];
 } lg = { .target = LOG_TO_PLAIN, .level = CTS_LOG_INFO, .fd = -1, .ident = "ctsync" };
 

@@ -234,7 +234,7 @@ bool cts_node_reader_turn(struct cts_node_reader *r)
 	more |= resync_step(r);
 	if (r->wanted && !cts_resync_running(r->resync) && !r->hushed) {
 		if (r->undrained)
-			more |= read_events(r);
+			read_events(r);
 		if (!r->undrained)
 			dump_begin(r);
 		more = true;

@@ -140,6 +140,7 @@ ssize_t syslog_out_write(struct syslog_out *s, const char *text, size_t len)
 		return -1;
 	}
 	for (int i = 0; i < sent; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): sent <= n */
 		done += iov[i][1].iov_len + 1;
 	return (ssize_t)(done < len ? done : len);
 }

@@ -83,6 +83,7 @@ static void human(uint64_t v, char *buf, size_t size)
 		value /= 1000;
 		unit++;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): two divisions at least */
 	snprintf(buf, size, value < 99.95 ? "%.1f%c" : "%.0f%c", value, units[unit]);
 }
 
