@@ -26,6 +26,7 @@ void inject_fini(struct inject *in)
 {
 	free(in->queue);
 	lack_fini(&in->lack);
+	leave_fini(&in->leave);
 }
 
 /* -- what this kernel and a replica both know -- */
@@ -253,8 +254,10 @@ void inject_written(struct inject *in, struct work *w, uint64_t cookie, enum cts
 		return;
 	}
 	lack_remove(&in->lack, data, key_len);
-	if (slot->adopt && work_in_kernel(cls))
-		cts_engine_adopt(w->conf.engine, slot->node, slot->ref, w->now);
+	if (!slot->adopt || !work_in_kernel(cls))
+		return;
+	leave_taken(&in->leave, w, slot->node, data, key_len);
+	cts_engine_adopt(w->conf.engine, slot->node, slot->ref, w->now);
 }
 
 static bool has_left(void *ctx, uint32_t node)

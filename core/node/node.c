@@ -23,7 +23,8 @@ struct cts_node {
 	struct cts_node_own_flows own_flows;
 	struct cts_node_reader *reader;    /* owned, as all that follows */
 	/* NULL without a sync group */
-	bool table_read;                   /* the first reading of the table is over */
+	bool table_read;                   /* since the start, or the last flush of the cache */
+	bool started;                      /* the table was read once */
 	struct cts_links *links;
 	struct cts_engine *engine;
 	struct cts_mirror *mirror;
@@ -193,7 +194,9 @@ static bool mirror_foreign(void *ctx, const uint8_t *key, size_t key_len,
 {
 	struct cts_node *n = ctx;
 
-	return cts_takeover_foreign(n->takeover, key, key_len, flow);
+	/* What is in the kernel when this daemon starts was its own before, as far as
+	 * anybody knows: a node that took it over meanwhile gives it back. */
+	return n->started && cts_takeover_foreign(n->takeover, key, key_len, flow);
 }
 
 static size_t mirror_join(void *ctx, const uint8_t *packed, size_t len,
@@ -221,7 +224,7 @@ static void table_ready(void *ctx)
 	if (!n->table_read)
 		cts_info("sync: the kernel's table is read: %zu flows",
 			 cts_cache_count(cts_engine_internal(n->engine)));
-	n->table_read = true;
+	n->table_read = n->started = true;
 	cts_engine_table_ready(n->engine, cts_node_now_ns(n));
 }
 

@@ -542,6 +542,37 @@ static void flows_of_a_node_that_left_are_taken_over(void **state)
 	pair_free(p);
 }
 
+static void a_node_that_comes_back_with_its_flows_owns_them_alone(void **state)
+{
+	struct pair *p = pair_make(true);
+	uint8_t key[CTS_PACK_KEY_MAX];
+	struct cts_flow f;
+	size_t len;
+
+	kernel_events(&p->a, 900);
+	run(p, 500);
+	node_die(&p->a);   /* the daemon, not the kernel */
+	run(p, 1500);
+	assert_int_equal(own(&p->b), 900);
+
+	p->a.rng = 1;
+	node_start(&p->a, "a");
+	kernel_events(&p->a, 900);
+	run(p, 5000);
+	assert_int_equal(replicas(&p->b, "a"), 900);
+	assert_int_equal(own(&p->b), 0);
+	assert_int_equal(own(&p->a), 900);
+
+	/* what ends there ends here */
+	flow_make(&f, 0, TCP_CONNTRACK_ESTABLISHED, 1);
+	len = cts_flow_pack_key(&f, key);
+	cts_engine_gone(p->a.engine, cts_engine_find(p->a.engine, key, len), p->now);
+	run(p, 200);
+	assert_false(p->b.exists[0]);
+	assert_int_equal(p->b.count, 899);
+	pair_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -554,6 +585,7 @@ int main(void)
 		cmocka_unit_test(the_same_flow_is_nobodys_news),
 		cmocka_unit_test(what_a_full_table_refuses_comes_when_there_is_room),
 		cmocka_unit_test(flows_of_a_node_that_left_are_taken_over),
+		cmocka_unit_test(a_node_that_comes_back_with_its_flows_owns_them_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
