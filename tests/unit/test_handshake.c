@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What test_session leaves of the handshake: proofs that are damaged bit by bit, what
+ * is noted of a HELLO, what this node says of itself, and what stays due. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/sync/session.h"
+#include "tests/unit/sync_gen.h"
+
+#define US 1u
+#define THEM 77u
+#define CLUSTER 5u
+#define E1 UINT64_C(0x1111)
+#define E2 UINT64_C(0x2222)
+#define LIFE (2000 * MS)
+
+struct sent_message {
+	uint32_t to;
+	struct cts_wire_header h;
+	size_t len;
+	uint8_t bytes[1500];
+};
+
+struct fixture {
+	struct base b;
+	struct sender sender;
+	struct peers peers;
+	struct session s;
+	uint64_t random;
+	unsigned int n_sent, n_received, n_reports, n_undelivered;
+	enum cts_sync_report report;
+	struct sent_message sent[256];
+	bool full;                   /* the transport takes nothing */
+};
+
+/* -- what the engine would give -- */
+
+static int take_messages(void *ctx, const struct iovec *msg, unsigned int n, uint32_t to)
+{
+	struct fixture *f = ctx;
+
+	if (f->full)
+		return -1;
+	for (unsigned int i = 0; i < n; i++) {
+		struct sent_message *m = &f->sent[f->n_sent++ % 256];
+		struct cts_wire_in in;
+
+		m->to = to;
+		m->len = msg[i].iov_len;
+		assert_true(m->len <= sizeof(m->bytes));
+		memcpy(m->bytes, msg[i].iov_base, m->len);
+		assert_int_equal(cts_wire_open(m->bytes, m->len, &m->h, &in), CTS_WIRE_OK);
+		assert_int_equal(m->h.node, US);
+		assert_int_equal(m->h.cluster, CLUSTER);
+		assert_int_equal(m->h.epoch, f->b.epoch);
+	}
+	return (int)n;
+}
+
+static size_t max_message(void *ctx)
+{
+	return 1400;
+}
+
+static void make_random(void *ctx, void *buf, size_t len)
+{
+	struct fixture *f = ctx;
+
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)(++f->random * 167 >> 3);
+}
+
+static void note_received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
+{
+	struct fixture *f = ctx;
+
+	f->n_received++;
+}
+
+static void note_report(void *ctx, enum cts_sync_report what, uint32_t node, unsigned int link,
+			uint32_t peer, const char *text)
+{
+	struct fixture *f = ctx;
+
+	f->n_reports++;
+	f->report = what;
+}
+
+static void note_undelivered(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->n_undelivered++;
+}
+
+static struct fixture *create_with(const uint32_t *nodes, size_t n_nodes)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	gen_base(&f->b, 1000);
+	f->b.cluster = CLUSTER;
+	f->b.id = US;
+	f->b.conf.node_name = "us";
+	f->b.conf.nodes = nodes;
+	f->b.conf.n_nodes = n_nodes;
+	f->b.conf.dead_after_ms = (uint32_t)(LIFE / MS);
+	f->b.ops = (struct cts_engine_ops){
+		.send = take_messages, .max_message = max_message, .random = make_random,
+		.received = note_received, .report = note_report, .undelivered = note_undelivered,
+	};
+	f->b.ctx = f;
+	assert_int_equal(sender_init(&f->sender, &f->b), 0);
+	sender_ready(&f->sender);
+	f->peers.base = &f->b;
+	f->peers.sender = &f->sender;
+	assert_int_equal(session_init(&f->s, &f->b, &f->sender, &f->peers), 0);
+	return f;
+}
+
+static struct fixture *create(void)
+{
+	return create_with(NULL, 0);
+}
+
+static void destroy(struct fixture *f)
+{
+	session_fini(&f->s);
+	peers_fini(&f->peers);
+	sender_fini(&f->sender);
+	free(f);
+}
+
+/* -- messages of others -- */
+
+struct from {
+	uint32_t node;
+	uint64_t epoch;
+	uint32_t cluster;            /* 0: ours */
+	uint64_t number;
+};
+
+static const struct from them1 = { THEM, E1, 0, 0 }, them2 = { THEM, E2, 0, 0 };
+
+static void deliver(struct fixture *f, const struct from *from, uint8_t type,
+		    struct cts_wire_out *o)
+{
+	struct cts_wire_header h = { .type = type, .node = from->node, .epoch = from->epoch,
+				     .cluster = from->cluster ? from->cluster : CLUSTER,
+				     .number = from->number };
+	size_t len = cts_wire_finish(o, &h);
+
+	assert_true(len > 0);
+	session_receive(&f->s, 0, 3, o->buf, len);
+}
+
+#define MESSAGE(o) \
+	uint8_t buf_[1500]; \
+	struct cts_wire_out o; \
+	cts_wire_begin(&o, buf_, sizeof(buf_))
+
+static const struct hello plain_hello = {
+	.limit = 1000, .highest = CTS_WIRE_VERSION, .lowest = CTS_WIRE_VERSION, .name_len = 4,
+	.name = "them", .flags = HELLO_READY, .token = 4711,
+};
+
+static void hello_with(struct fixture *f, const struct from *from, const struct hello *h,
+		       const struct report *r)
+{
+	MESSAGE(o);
+	build_hello(&o, h);
+	if (r)
+		build_report(&o, r);
+	deliver(f, from, CTS_MSG_HELLO, &o);
+}
+
+static void hello(struct fixture *f, const struct from *from)
+{
+	hello_with(f, from, &plain_hello, NULL);
+}
+
+static void proof_for(struct fixture *f, const struct from *from, uint32_t to,
+		      const uint8_t *nonce, uint64_t table_id)
+{
+	MESSAGE(o);
+	build_proof(&o, table_id);
+	build_proof_for(&o, to, nonce);
+	deliver(f, from, CTS_MSG_PROOF, &o);
+}
+
+/* The challenge that was sent last. */
+static struct challenge last_challenge(struct fixture *f)
+{
+	const struct sent_message *m = &f->sent[(f->n_sent - 1) % 256];
+	struct cts_wire_header h;
+	struct cts_wire_in in;
+	struct challenge c;
+
+	assert_true(f->n_sent > 0);
+	assert_int_equal(m->h.type, CTS_MSG_CHALLENGE);
+	assert_int_equal(cts_wire_open(m->bytes, m->len, &h, &in), CTS_WIRE_OK);
+	assert_true(parse_challenge(&in, &c));
+	assert_int_equal(c.to, m->to);
+	return c;
+}
+
+static struct challenge be_challenged(struct fixture *f, const struct from *from)
+{
+	uint64_t before = f->b.st.challenges_sent;
+	struct challenge c;
+
+	hello(f, from);
+	assert_int_equal(f->b.st.challenges_sent, before + 1);
+	c = last_challenge(f);
+	assert_int_equal(c.to, from->node);
+	assert_int_equal(c.epoch, from->epoch);
+	return c;
+}
+
+/* From nothing to accepted. */
+static struct peer *accept_peer(struct fixture *f, const struct from *from, uint64_t table_id)
+{
+	struct challenge c = be_challenged(f, from);
+	struct peer *p;
+
+	proof_for(f, from, US, c.nonce, table_id);
+	p = peers_find(&f->peers, from->node);
+	assert_non_null(p);
+	assert_int_equal(p->epoch, from->epoch);
+	return p;
+}
+
+static void assert_unknown(struct fixture *f, uint32_t node)
+{
+	assert_null(peers_find(&f->peers, node));
+	assert_int_equal(f->b.st.epochs_accepted, 0);
+}
+
+/* -- who is believed -- */
+
+static void a_proof_with_the_right_nonce_is_accepted(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+
+	assert_int_equal(p->state, PEER_KNOWN);
+	assert_int_equal(p->table_id, 9);
+	assert_int_equal(f->b.st.epochs_accepted, 1);
+	hello(f, &them1);
+	assert_true(p->hello_seen);
+	assert_string_equal(p->name, "them");
+	/* the same proof again changes nothing */
+	proof_for(f, &them1, US, last_challenge(f).nonce, 10);
+	assert_int_equal(p->table_id, 9);
+	assert_int_equal(f->b.st.epochs_accepted, 1);
+	destroy(f);
+}
+
+static void a_proof_is_for_one_node_one_epoch_and_one_nonce(void **state)
+{
+	const struct from other = { THEM + 1, E1, 0, 0 }, none = { THEM, 0, 0, 0 };
+	struct fixture *f = create();
+	struct challenge c = be_challenged(f, &them1);
+	uint8_t wrong[NONCE_LEN];
+
+	for (unsigned int bit = 0; bit < 8 * NONCE_LEN; bit++) {
+		memcpy(wrong, c.nonce, NONCE_LEN);
+		wrong[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		proof_for(f, &them1, US, wrong, 9);
+		assert_unknown(f, THEM);
+	}
+	proof_for(f, &them1, US + 1, c.nonce, 9);      /* for somebody else */
+	proof_for(f, &them2, US, c.nonce, 9);          /* of another epoch */
+	proof_for(f, &none, US, c.nonce, 9);
+	assert_unknown(f, THEM);
+	proof_for(f, &other, US, c.nonce, 9);          /* of another node */
+	assert_unknown(f, THEM + 1);
+	proof_for(f, &them1, US, c.nonce, 9);
+	assert_non_null(peers_find(&f->peers, THEM));
+	destroy(f);
+}
+
+static void nothing_of_an_epoch_that_is_not_proven_counts(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p;
+	MESSAGE(o);
+
+	/* a node without epoch, or one that says goodbye, is not asked */
+	deliver(f, &(struct from){ THEM, E1, 0, 0 }, CTS_MSG_BYE, &o);
+	hello(f, &(struct from){ THEM, 0, 0, 0 });
+	assert_int_equal(f->b.st.challenges_sent, 0);
+	p = accept_peer(f, &them1, 9);
+	hello(f, &them2);
+	assert_false(p->hello_seen);
+	assert_int_equal(f->b.st.wrong_epoch, 4);
+	destroy(f);
+}
+
+static void a_nodes_table_decides_what_becomes_of_its_entries(void **state)
+{
+	for (int lost = 0; lost < 2; lost++) {
+		struct fixture *f = create();
+		struct peer *p = accept_peer(f, &them1, 9);
+		uint8_t entry[GEN_LEN_MAX];
+		size_t len = gen_entry(entry, 1, 1);
+		MESSAGE(o);
+
+		receiver_start(&p->recv, &f->b, 1);
+		cts_put_u16(&o, 0);
+		cts_put_u8(&o, CTS_REC_UPSERT);
+		cts_put_u8(&o, (uint8_t)len);
+		cts_put_bytes(&o, entry, len);
+		deliver(f, &(struct from){ THEM, E1, 0, 1 }, CTS_MSG_DATA, &o);
+		assert_int_equal(p->recv.replica.live, 1);
+		peer_event(&f->peers, p, PEER_LEAVES, "");
+		f->b.now += SECOND;
+		accept_peer(f, &them2, lost ? 10 : 9);
+		assert_int_equal(p->recv.replica.live, 0);
+		assert_int_equal(p->recv.replica.stale, !lost);
+		assert_int_equal(p->recv.replica.orphans, lost);
+		assert_false(p->hello_seen);
+		destroy(f);
+	}
+}
+
+static const struct sent_message *find_sent(struct fixture *f, uint8_t type)
+{
+	for (unsigned int i = f->n_sent; i-- > 0;)
+		if (f->sent[i % 256].h.type == type)
+			return &f->sent[i % 256];
+	return NULL;
+}
+
+/* -- reports on our stream -- */
+
+static struct report on_us(const struct fixture *f, uint64_t start, uint64_t high)
+{
+	return (struct report){ .node = US, .epoch = f->b.epoch, .start = start, .high = high,
+				.flags = REPORT_HOLDS };
+}
+
+static void ack(struct fixture *f, const struct report *r)
+{
+	static const struct gaps none;
+	MESSAGE(o);
+
+	build_ack(&o, r, &none);
+	deliver(f, &them1, CTS_MSG_ACK, &o);
+}
+
+/* Accepted, and it has named us. */
+static struct peer *start_peer(struct fixture *f)
+{
+	struct peer *p = accept_peer(f, &them1, 9);
+	struct report r = on_us(f, 0, 0);
+
+	hello_with(f, &them1, &plain_hello, &r);
+	assert_int_equal(p->state, PEER_STARTING);
+	return p;
+}
+
+static void send_messages(struct fixture *f, unsigned int n)
+{
+	struct window *w = &f->sender.window;
+
+	while (n--)
+		window_close(w, &f->sender.table, window_open(w, true, f->b.now), 100, false);
+}
+
+static void only_a_report_on_this_node_and_epoch_names_us(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+	struct report r = on_us(f, 0, 0);
+
+	r.node++;
+	hello_with(f, &them1, &plain_hello, &r);
+	assert_int_equal(p->state, PEER_KNOWN);
+	r = on_us(f, 0, 0);
+	r.epoch += 2;
+	hello_with(f, &them1, &plain_hello, &r);
+	assert_int_equal(p->state, PEER_KNOWN);
+	r = on_us(f, 0, 0);
+	hello_with(f, &them1, &plain_hello, &r);
+	assert_int_equal(p->state, PEER_STARTING);
+	destroy(f);
+}
+
+static void a_report_counts_when_it_goes_by_its_start(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p;
+	struct report r;
+	uint64_t start;
+
+	send_messages(f, 5);
+	p = start_peer(f);
+	start = f->sender.window.view[peer_index(&f->peers, p)].start;
+	assert_int_equal(start, 6);
+	send_messages(f, 4);
+	/* of a former start, for an overflow since: it acknowledges nothing */
+	r = on_us(f, 1, 9);
+	ack(f, &r);
+	assert_int_equal(p->state, PEER_STARTING);
+	assert_int_equal(f->b.st.acks_ignored, 2);
+	assert_int_equal(window_len(&f->sender.window), 4);
+	r = on_us(f, start, 7);
+	r.equal_at = 7;
+	ack(f, &r);
+	assert_int_equal(p->state, PEER_FOLLOWING);
+	assert_int_equal(window_len(&f->sender.window), 2);
+	assert_int_equal(p->report.equal_at, 7);
+	assert_int_equal(p->report_ns, f->b.now);
+	assert_int_equal(p->unheld_ns, 0);
+	/* it says that it lacks something, since now */
+	f->b.now += SECOND;
+	r.flags = 0;
+	ack(f, &r);
+	assert_int_equal(p->unheld_ns, f->b.now);
+	f->b.now += SECOND;
+	ack(f, &r);
+	assert_int_equal(p->unheld_ns, f->b.now - SECOND);
+	r.flags = REPORT_HOLDS;
+	ack(f, &r);
+	assert_int_equal(p->unheld_ns, 0);
+	/* a report with gaps, in a HELLO, does not say which: it acknowledges nothing */
+	r = on_us(f, start, 9);
+	r.flags = REPORT_GAPS;
+	hello_with(f, &them1, &plain_hello, &r);
+	assert_int_equal(window_len(&f->sender.window), 2);
+	r.flags = REPORT_HOLDS;
+	hello_with(f, &them1, &plain_hello, &r);
+	assert_int_equal(window_len(&f->sender.window), 0);
+	/* it lost its place: once is chance */
+	r = on_us(f, start + 1, 9);
+	ack(f, &r);
+	assert_int_equal(p->state, PEER_FOLLOWING);
+	ack(f, &r);
+	assert_int_equal(p->state, PEER_STARTING);
+	destroy(f);
+}
+
+static void who_has_more_than_was_sent_shows_that_we_were_reverted(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct fixture *f = create();
+		uint64_t epoch = f->b.epoch;
+		struct peer *p;
+		struct report r;
+
+		send_messages(f, 3);
+		p = start_peer(f);
+		r = i ? on_us(f, 5, 4) : on_us(f, 4, 4);
+		if (i)
+			send_messages(f, 0);
+		ack(f, &r);
+		assert_int_equal(f->report, CTS_REPORT_EPOCH);
+		assert_int_not_equal(p->state, PEER_FOLLOWING);
+		session_run(&f->s);
+		assert_int_not_equal(f->b.epoch, epoch);
+		assert_true(f->b.epoch & 1);
+		assert_int_equal(p->state, PEER_KNOWN);
+		assert_int_equal(f->sender.window.last, 0);
+		destroy(f);
+	}
+}
+
+/* -- beside the stream -- */
+
+static void start(struct fixture *f, uint32_t to, uint64_t epoch, uint64_t at)
+{
+	struct start s = { .to = to, .epoch = epoch, .start = at };
+	MESSAGE(o);
+
+	build_start(&o, &s);
+	deliver(f, &them1, CTS_MSG_START, &o);
+}
+
+static void numbers_that_no_node_sends_are_refused(void **state)
+{
+	static const uint64_t bad[] = { 0, SEQUENCE_MAX, UINT64_C(1) << 62 };
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+	struct hello h = plain_hello;
+
+	for (size_t i = 0; i < 3; i++) {
+		MESSAGE(o);
+
+		cts_put_u16(&o, 0);
+		deliver(f, &(struct from){ THEM, E1, 0, bad[i] }, CTS_MSG_DATA, &o);
+		assert_int_equal(f->b.st.bad_record, i + 1);
+	}
+	assert_int_equal(p->recv.high, 0);
+	h.last = UINT64_C(1) << 62;
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(f->b.st.bad_record, 4);
+	assert_false(p->hello_seen);
+	destroy(f);
+}
+
+static void what_was_sent_there_and_has_not_come_is_noted(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+	struct hello h = plain_hello;
+
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->behind_ns, 0);
+	h.last = 5;
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->behind_ns, f->b.now);
+	assert_int_equal(p->behind_seq, 5);
+	f->b.now += 10 * MS;
+	h.last = 9;
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->behind_seq, 5);   /* since the first of them */
+	h.last = 0;
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->behind_ns, 0);
+	destroy(f);
+}
+
+/* -- coming and going -- */
+
+static void who_rests_starts_again_in_time(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = start_peer(f);
+
+	peer_event(&f->peers, p, PEER_LAGS, "");
+	assert_int_equal(p->state, PEER_RESTING);
+	session_run(&f->s);
+	assert_int_equal(p->state, PEER_RESTING);
+	f->b.now = p->rest_until_ns + CHECK_NS;
+	hello(f, &them1);
+	session_run(&f->s);
+	assert_int_equal(p->state, PEER_STARTING);
+	assert_non_null(find_sent(f, CTS_MSG_START));
+	destroy(f);
+}
+
+static void a_start_is_repeated_until_it_is_confirmed(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = start_peer(f);
+	struct report r = on_us(f, 1, 0);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		f->n_sent = 0;
+		session_run(&f->s);
+		assert_non_null(find_sent(f, CTS_MSG_START));
+		assert_int_equal(find_sent(f, CTS_MSG_START)->to, THEM);
+		f->n_sent = 0;
+		session_run(&f->s);
+		assert_null(find_sent(f, CTS_MSG_START));
+		f->b.now += START_AGAIN_NS;
+	}
+	ack(f, &r);
+	assert_int_equal(p->state, PEER_FOLLOWING);
+	f->n_sent = 0;
+	session_run(&f->s);
+	assert_null(find_sent(f, CTS_MSG_START));
+	destroy(f);
+}
+
+static void what_is_received_is_acknowledged(void **state)
+{
+	struct fixture *f = create();
+	const struct sent_message *m;
+	struct cts_wire_header h;
+	struct cts_wire_in in;
+	struct report r;
+	struct gaps gaps;
+	MESSAGE(o);
+
+	accept_peer(f, &them1, 9);
+	start(f, US, f->b.epoch, 1);
+	cts_put_u16(&o, 0);
+	deliver(f, &(struct from){ THEM, E1, 0, 1 }, CTS_MSG_DATA, &o);
+	f->b.now += ACK_NS;
+	f->n_sent = 0;
+	session_run(&f->s);
+	m = find_sent(f, CTS_MSG_ACK);
+	assert_non_null(m);
+	assert_int_equal(m->to, THEM);
+	assert_int_equal(cts_wire_open(m->bytes, m->len, &h, &in), CTS_WIRE_OK);
+	assert_true(parse_ack(&in, &r, &gaps));
+	assert_int_equal(r.node, THEM);
+	assert_int_equal(r.epoch, E1);
+	assert_int_equal(r.start, 1);
+	assert_int_equal(r.high, 1);
+	/* the transport is full: it stays due */
+	f->n_sent = 0;
+	cts_wire_begin(&o, buf_, sizeof(buf_));
+	cts_put_u16(&o, 0);
+	deliver(f, &(struct from){ THEM, E1, 0, 2 }, CTS_MSG_DATA, &o);
+	f->b.now += ACK_NS;
+	f->full = true;
+	session_run(&f->s);
+	f->full = false;
+	f->b.now += AGAIN_NS;
+	session_run(&f->s);
+	assert_non_null(find_sent(f, CTS_MSG_ACK));
+	destroy(f);
+}
+
+/* -- our own name -- */
+
+static const struct from us_elsewhere = { US, E2, 0, 0 };
+
+static void of_two_nodes_of_one_name_the_older_one_stays(void **state)
+{
+	struct fixture *f = create();
+	struct hello h = plain_hello;
+
+	f->b.now += 100 * SECOND;
+	h.uptime_s = 99;             /* the newcomer: it is to give way */
+	hello_with(f, &us_elsewhere, &h, NULL);
+	assert_int_equal(f->report, CTS_REPORT_CONFLICT);
+	f->n_sent = 0;
+	session_run(&f->s);
+	assert_non_null(find_sent(f, CTS_MSG_HELLO));
+	h.uptime_s = 101;
+	hello_with(f, &us_elsewhere, &h, NULL);
+	f->n_sent = 0;
+	f->b.now += HELLO_MEMBER_NS;
+	session_run(&f->s);
+	assert_int_equal(f->n_sent, 0);
+	/* nor does it listen */
+	hello(f, &them1);
+	assert_int_equal(f->n_sent, 0);
+	assert_true(session_deadline(&f->s) <= f->b.now + CHECK_NS);
+	/* the other one is gone: here we are */
+	f->b.now += CONFLICT_NS;
+	session_run(&f->s);
+	assert_non_null(find_sent(f, CTS_MSG_HELLO));
+	accept_peer(f, &them1, 9);
+	destroy(f);
+}
+
+/* -- this node's hello -- */
+
+static void hello_says_what_this_node_is_and_has_received(void **state)
+{
+	struct fixture *f = create();
+	const struct sent_message *m;
+	struct cts_wire_header h;
+	struct cts_wire_in in;
+	struct hello got;
+	struct report r;
+
+	f->b.conf.table_id = 33;
+	f->b.conf.attrs = 6;
+	accept_peer(f, &them1, 9);
+	start(f, US, f->b.epoch, 4);
+	f->b.now += 7 * SECOND;
+	hello(f, &them1);
+	f->n_sent = 0;
+	session_run(&f->s);
+	m = find_sent(f, CTS_MSG_HELLO);
+	assert_non_null(m);
+	assert_int_equal(m->to, CTS_NODE_ALL);
+	assert_int_equal(cts_wire_open(m->bytes, m->len, &h, &in), CTS_WIRE_OK);
+	assert_true(parse_hello(&in, &got));
+	assert_int_equal(got.table_id, 33);
+	assert_int_equal(got.attrs, 6);
+	assert_int_equal(got.limit, 1000);
+	assert_int_equal(got.uptime_s, 7);
+	assert_int_equal(got.flags, HELLO_READY);
+	assert_string_equal(got.name, "us");
+	assert_int_equal(parse_report(&in, &r), 1);
+	assert_int_equal(r.node, THEM);
+	assert_int_equal(r.epoch, E1);
+	assert_int_equal(r.start, 4);
+	/* and not again at once */
+	f->n_sent = 0;
+	session_run(&f->s);
+	assert_null(find_sent(f, CTS_MSG_HELLO));
+	f->b.now += HELLO_NS;
+	session_run(&f->s);
+	assert_non_null(find_sent(f, CTS_MSG_HELLO));
+	destroy(f);
+}
+
+static void what_peers_lack_for_long_is_said_to_the_transport(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = start_peer(f);
+	struct report r = on_us(f, 1, 0);
+
+	ack(f, &r);
+	send_messages(f, 2);
+	assert_int_equal(p->state, PEER_FOLLOWING);
+	for (unsigned int i = 0; i < 7; i++) {
+		f->b.now += CHECK_NS;
+		ack(f, &r);              /* it is there, and has nothing of it */
+		session_run(&f->s);
+	}
+	assert_int_equal(f->n_undelivered, 1);
+	destroy(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_proof_with_the_right_nonce_is_accepted),
+		cmocka_unit_test(a_proof_is_for_one_node_one_epoch_and_one_nonce),
+		cmocka_unit_test(nothing_of_an_epoch_that_is_not_proven_counts),
+		cmocka_unit_test(a_nodes_table_decides_what_becomes_of_its_entries),
+		cmocka_unit_test(only_a_report_on_this_node_and_epoch_names_us),
+		cmocka_unit_test(a_report_counts_when_it_goes_by_its_start),
+		cmocka_unit_test(who_has_more_than_was_sent_shows_that_we_were_reverted),
+		cmocka_unit_test(numbers_that_no_node_sends_are_refused),
+		cmocka_unit_test(what_was_sent_there_and_has_not_come_is_noted),
+		cmocka_unit_test(who_rests_starts_again_in_time),
+		cmocka_unit_test(a_start_is_repeated_until_it_is_confirmed),
+		cmocka_unit_test(what_is_received_is_acknowledged),
+		cmocka_unit_test(of_two_nodes_of_one_name_the_older_one_stays),
+		cmocka_unit_test(hello_says_what_this_node_is_and_has_received),
+		cmocka_unit_test(what_peers_lack_for_long_is_said_to_the_transport),
+	};
+
+	return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);
+}
