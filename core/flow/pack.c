@@ -687,87 +687,88 @@ static bool get_master(const struct attr *a, struct cts_flow *f)
 	return get_key(&r, &f->master, &zone) && !zone && r.at == r.end;
 }
 
+/* Where an attribute that is one number goes, and what is present with each. */
+struct unpack_row {
+	uint16_t offset;             /* in struct cts_flow */
+	uint8_t width;               /* bytes there; 0: it is no number, or none of a flow */
+	uint64_t present;            /* 0: nothing that unpack_attr() knows */
+};
+
+#define NUMBER_OF(member, attr) \
+	{ offsetof(struct cts_flow, member), sizeof(((struct cts_flow *)0)->member), \
+	  CTS_FLOW_BIT(attr) }
+#define OTHER_OF(attr) { .present = CTS_FLOW_BIT(attr) }
+
+static const struct unpack_row unpack_rows[PACK_KNOWN] = {
+	[PACK_STATUS] = NUMBER_OF(status, CTS_FLOW_STATUS),
+	[PACK_TIMEOUT] = NUMBER_OF(timeout, CTS_FLOW_TIMEOUT),
+	[PACK_MARK] = NUMBER_OF(mark, CTS_FLOW_MARK),
+	[PACK_TCP_STATE] = NUMBER_OF(tcp_state, CTS_FLOW_TCP_STATE),
+	[PACK_SCTP_STATE] = NUMBER_OF(sctp_state, CTS_FLOW_SCTP_STATE),
+	[PACK_DCCP_STATE] = NUMBER_OF(dccp_state, CTS_FLOW_DCCP_STATE),
+	[PACK_DCCP_ROLE] = NUMBER_OF(dccp_role, CTS_FLOW_DCCP_ROLE),
+	[PACK_DCCP_SEQ] = NUMBER_OF(dccp_seq, CTS_FLOW_DCCP_SEQ),
+	[PACK_TCP_FLAGS] = OTHER_OF(CTS_FLOW_TCP_FLAGS),
+	[PACK_TCP_WSCALE] = OTHER_OF(CTS_FLOW_TCP_WSCALE),
+	[PACK_SCTP_VTAG] = OTHER_OF(CTS_FLOW_SCTP_VTAG),
+	[PACK_LABELS] = OTHER_OF(CTS_FLOW_LABELS),
+	[PACK_HELPER] = OTHER_OF(CTS_FLOW_HELPER),
+	[PACK_SEQADJ_ORIG] = OTHER_OF(CTS_FLOW_SEQADJ_ORIG),
+	[PACK_SEQADJ_REPLY] = OTHER_OF(CTS_FLOW_SEQADJ_REPLY),
+	[PACK_SYNPROXY] = OTHER_OF(CTS_FLOW_SYNPROXY),
+	[PACK_MASTER] = OTHER_OF(CTS_FLOW_MASTER),
+};
+
+static bool unpack_number(const struct attr *a, struct cts_flow *f, const struct unpack_row *row)
+{
+	void *at = (char *)f + row->offset;
+
+	switch (row->width) {
+	case sizeof(uint8_t): return get_u8(a, at);
+	case sizeof(uint32_t): return get_u32(a, at);
+	default: return get_int(a, UINT64_MAX, at);
+	}
+}
+
+static bool get_wscale(const struct attr *a, struct cts_flow *f)
+{
+	if (a->len != sizeof(f->tcp_wscale))
+		return false;
+	memcpy(f->tcp_wscale, a->data, sizeof(f->tcp_wscale));
+	return true;
+}
+
+static bool get_seqadj(const struct attr *a, struct cts_flow *f, enum cts_dir dir)
+{
+	return get_triple(a, &f->seqadj_pos[dir], &f->seqadj_before[dir], &f->seqadj_after[dir]);
+}
+
+static bool unpack_other(const struct attr *a, struct cts_flow_store *store)
+{
+	struct cts_flow *f = &store->flow;
+
+	switch (a->type) {
+	case PACK_TCP_FLAGS: return get_tcp_flags(a, f);
+	case PACK_TCP_WSCALE: return get_wscale(a, f);
+	case PACK_SCTP_VTAG: return get_vtags(a, f);
+	case PACK_LABELS: return get_labels(a, store);
+	case PACK_HELPER: return get_helper(a, store);
+	case PACK_SEQADJ_ORIG: return get_seqadj(a, f, CTS_DIR_ORIG);
+	case PACK_SEQADJ_REPLY: return get_seqadj(a, f, CTS_DIR_REPLY);
+	case PACK_SYNPROXY:
+		return get_triple(a, &f->synproxy_isn, &f->synproxy_its, &f->synproxy_tsoff);
+	case PACK_MASTER: return get_master(a, f);
+	default: return false;
+	}
+}
+
 /* One known attribute other than reply and zone: gives its present bit, 0: malformed. */
 static uint64_t unpack_attr(const struct attr *a, struct cts_flow_store *store)
 {
-	struct cts_flow *f = &store->flow;
-	bool ok = false;
-	enum cts_flow_attr bit = 0;
+	const struct unpack_row *row = &unpack_rows[a->type];
+	bool ok = row->width ? unpack_number(a, &store->flow, row) : unpack_other(a, store);
 
-	switch (a->type) {
-	case PACK_STATUS:
-		ok = get_u32(a, &f->status);
-		bit = CTS_FLOW_STATUS;
-		break;
-	case PACK_TIMEOUT:
-		ok = get_u32(a, &f->timeout);
-		bit = CTS_FLOW_TIMEOUT;
-		break;
-	case PACK_MARK:
-		ok = get_u32(a, &f->mark);
-		bit = CTS_FLOW_MARK;
-		break;
-	case PACK_TCP_STATE:
-		ok = get_u8(a, &f->tcp_state);
-		bit = CTS_FLOW_TCP_STATE;
-		break;
-	case PACK_TCP_FLAGS:
-		ok = get_tcp_flags(a, f);
-		bit = CTS_FLOW_TCP_FLAGS;
-		break;
-	case PACK_TCP_WSCALE:
-		ok = a->len == sizeof(f->tcp_wscale);
-		if (ok)
-			memcpy(f->tcp_wscale, a->data, sizeof(f->tcp_wscale));
-		bit = CTS_FLOW_TCP_WSCALE;
-		break;
-	case PACK_SCTP_STATE:
-		ok = get_u8(a, &f->sctp_state);
-		bit = CTS_FLOW_SCTP_STATE;
-		break;
-	case PACK_SCTP_VTAG:
-		ok = get_vtags(a, f);
-		bit = CTS_FLOW_SCTP_VTAG;
-		break;
-	case PACK_DCCP_STATE:
-		ok = get_u8(a, &f->dccp_state);
-		bit = CTS_FLOW_DCCP_STATE;
-		break;
-	case PACK_DCCP_ROLE:
-		ok = get_u8(a, &f->dccp_role);
-		bit = CTS_FLOW_DCCP_ROLE;
-		break;
-	case PACK_DCCP_SEQ:
-		ok = get_int(a, UINT64_MAX, &f->dccp_seq);
-		bit = CTS_FLOW_DCCP_SEQ;
-		break;
-	case PACK_LABELS:
-		ok = get_labels(a, store);
-		bit = CTS_FLOW_LABELS;
-		break;
-	case PACK_HELPER:
-		ok = get_helper(a, store);
-		bit = CTS_FLOW_HELPER;
-		break;
-	case PACK_SEQADJ_ORIG:
-	case PACK_SEQADJ_REPLY: {
-		int dir = a->type == PACK_SEQADJ_REPLY;
-
-		ok = get_triple(a, &f->seqadj_pos[dir], &f->seqadj_before[dir],
-				&f->seqadj_after[dir]);
-		bit = CTS_FLOW_SEQADJ_ORIG + dir;
-		break;
-	}
-	case PACK_SYNPROXY:
-		ok = get_triple(a, &f->synproxy_isn, &f->synproxy_its, &f->synproxy_tsoff);
-		bit = CTS_FLOW_SYNPROXY;
-		break;
-	case PACK_MASTER:
-		ok = get_master(a, f);
-		bit = CTS_FLOW_MASTER;
-		break;
-	}
-	return ok ? CTS_FLOW_BIT(bit) : 0;
+	return ok ? row->present : 0;
 }
 
 static bool unpack_attrs(struct reader *r, struct cts_flow_store *store, uint16_t zone,
