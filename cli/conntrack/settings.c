@@ -49,16 +49,19 @@ static void set_family_word(struct cmdline *cl, const struct setting *how, const
 		die_at(&cl->at, EXIT_PARAMETER, "`%s' unsupported protocol", arg);
 }
 
+/* A length counts like a mask, whichever of the two stands first. */
 static void set_address(struct cmdline *cl, const struct setting *how, const char *arg)
 {
-	union cts_addr *addr = place_of(cl, how->at), unused;
-	bool masked = false;
+	union cts_addr mask;
+	bool masked;
 
-	set_family(cl, parse_network(&cl->at, arg, how->mask != 0, addr,
-				     how->mask ? place_of(cl, how->mask) : &unused,
-				     how->masked ? place_of(cl, how->masked) : &masked, how->name));
-	if (how->masked && *(bool *)place_of(cl, how->masked))
-		cl->given |= OPT_BIT(how->mask_option);
+	set_family(cl, parse_network(&cl->at, arg, how->mask != 0, place_of(cl, how->at), &mask,
+				     &masked, how->name));
+	if (!masked)
+		return;
+	*(union cts_addr *)place_of(cl, how->mask) = mask;
+	*(bool *)place_of(cl, how->masked) = true;
+	cl->given |= OPT_BIT(how->mask_option);
 }
 
 /* A length behind an expected address means nothing. */

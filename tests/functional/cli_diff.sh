@@ -30,6 +30,7 @@ cat >"$tmp/labels" <<'END'
 0 zero
 1 bad-flow
 5 eth0-in
+200 high
 END
 cat >"$tmp/table" <<'END'
 -A -t 1000 -u SEEN_REPLY,ASSURED -s 10.0.0.1 -d 10.0.0.2 -p tcp --sport 1000 --dport 80 --state ESTABLISHED -m 1
