@@ -153,7 +153,8 @@ static const struct cts_option sync_rows[] = {
 	{ .name = "external_cache",
 	  .type = CTS_OPT_BOOL,
 	  .def = "true",
-	  .help = "keep others' flows until a commit; false: write them to the kernel at once" },
+	  .help = "keep others' flows until a commit; false: write them to the kernel at once, "
+		  "and put together what two kernels know of one flow" },
 	{ .name = "internal_cache",
 	  .type = CTS_OPT_BOOL,
 	  .def = "true",
@@ -169,7 +170,8 @@ static const struct cts_option sync_rows[] = {
 	  .min = 0,
 	  .max = 86400,
 	  .def = "60",
-	  .help = "seconds until flows of a node that left are dropped" },
+	  .help = "seconds until -t purges, a demote gives up what nobody took over, and the flows "
+		  "of a table that its node lost are dropped" },
 	{ .name = "refresh_time",
 	  .type = CTS_OPT_INT,
 	  .min = 1,

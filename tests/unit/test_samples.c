@@ -151,7 +151,8 @@ static const struct {
 	  "11: sync.commit_timeout: has no effect with external_cache = false, allowed: 0" },
 	{ "active-active.cfg", "node = \"fw1\"", "node = \"fw9\"",
 	  "12: sync.nodes: does not name this node, required: \"fw9\" among them" },
-	{ "active-active.cfg", "SYN_RECV", "SYN_RCVD", "24: state.ignore: \"SYN_RCVD\"" },
+	{ "active-active.cfg", "\"local\" ); }", "\"local\" ); },\n  { plugin = \"state\"; ignore = ( \"SYN_RCVD\" ); }",
+	  "26: state.ignore: \"SYN_RCVD\"" },
 	{ "statistics.cfg", "\"destroy\"", "\"end\"", "14: log.events: \"end\"" },
 	{ "statistics.cfg", "/var/log", "log", "13: log.file: \"log/conntrackd-flows.log\" is not an "
 					       "absolute path" },
