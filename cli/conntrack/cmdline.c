@@ -214,10 +214,12 @@ static void complete_flow(struct cmdline *cl)
 	if (cmdline_has(cl, OPT_REPLY_ZONE))
 		f->present |= CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY);
 	f->orig.family = f->reply.family = (uint8_t)cl->family;
-	if (!cl->events)
+	if (!cl->events && cl->command->id == CMD_EVENT)
 		cl->events = parse_events(&cl->at, "ALL");
 	labels_resolve(cl);
-	select_compile(cl);
+	/* What is made anew selects nothing: most lines of a file. */
+	if (cl->command->id != CMD_CREATE && cl->command->id != CMD_ADD)
+		select_compile(cl);
 }
 
 static void check_zero(const struct cmdline *cl)

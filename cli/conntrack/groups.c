@@ -67,7 +67,7 @@ void groups_clear(struct groups *g)
 	g->n = 0;
 }
 
-static uint32_t hash_of(const struct groups *g, const void *key, size_t len)
+uint32_t groups_hash(const struct groups *g, const void *key, size_t len)
 {
 	uint8_t out[crypto_shorthash_BYTES];
 	uint32_t hash;
@@ -174,9 +174,27 @@ static void sums_add(uint64_t *to, const uint64_t *sum)
 		to[i] += sum[i];
 }
 
+void groups_prefetch(const struct groups *g, uint32_t hash)
+{
+	__builtin_prefetch(&g->slot[hash & (g->n_slots - 1)]);
+}
+
+void groups_prefetch_group(const struct groups *g, uint32_t hash)
+{
+	const struct slot *s = &g->slot[hash & (g->n_slots - 1)];
+
+	if (s->place)
+		__builtin_prefetch(group_at(g, s->place), 1);
+}
+
 int groups_add(struct groups *g, const void *key, size_t len, const uint64_t sum[GROUP_SUMS])
 {
-	uint32_t hash = hash_of(g, key, len);
+	return groups_add_hashed(g, groups_hash(g, key, len), key, len, sum);
+}
+
+int groups_add_hashed(struct groups *g, uint32_t hash, const void *key, size_t len,
+		      const uint64_t sum[GROUP_SUMS])
+{
 	const struct slot *s = find(g, hash, key, len);
 	struct group *group = s->place ? group_at(g, s->place) : group_make(g, hash, key, len);
 

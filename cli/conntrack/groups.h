@@ -35,6 +35,14 @@ void groups_clear(struct groups *g);
  */
 int groups_add(struct groups *g, const void *key, size_t len, const uint64_t sum[GROUP_SUMS]);
 
+/* The same in two steps, so that many keys are looked up side by side: a large table is in
+ * no CPU cache. groups_prefetch() fetches what groups_add_hashed() will look at. */
+uint32_t groups_hash(const struct groups *g, const void *key, size_t len);
+void groups_prefetch(const struct groups *g, uint32_t hash);
+void groups_prefetch_group(const struct groups *g, uint32_t hash);
+int groups_add_hashed(struct groups *g, uint32_t hash, const void *key, size_t len,
+		      const uint64_t sum[GROUP_SUMS]);
+
 size_t groups_count(const struct groups *g);
 /* Sums of all that was added, and of what no group could be made for. */
 const uint64_t *groups_total(const struct groups *g);

@@ -146,9 +146,12 @@ void options_check(const struct cmdline *cl)
 	bool pair = false;
 
 	for (i = 0; i < OPT_MAX; i++) {
-		char rule = options_rule(cl, i, column);
+		char rule = column < 0 ? '.' : option_rows[i].matrix[column];
 		bool given = cmdline_has(cl, i);
 
+		if (!given && rule != 'R' && rule != '3')
+			continue;       /* as most are, on each line of a file */
+		rule = options_rule(cl, i, column);
 		if (given && rule == '.')
 			die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with this command",
 			       option_rows[i].name);

@@ -13,6 +13,15 @@
 enum { SUM_COUNT, SUM_PACKETS, SUM_BYTES };
 enum { SUM_NEW, SUM_DESTROYED };
 
+/* Flows that are looked up side by side. */
+#define TOGETHER 16u
+
+struct looked_up {
+	const struct cts_flow *flow;
+	uint32_t hash, len;
+	uint8_t key[GROUP_KEY_MAX];
+};
+
 /* What cannot be added is in the totals, and reported at the end. */
 static void tally_add(struct tally *t, const struct cts_flow *f, const uint64_t *sum)
 {
@@ -21,25 +30,50 @@ static void tally_add(struct tally *t, const struct cts_flow *f, const uint64_t 
 	groups_add(t->groups, key, group_key(&t->by, f, key), sum);
 }
 
-static int entries_consume(void *ctx, const struct cts_batch *batch)
+static void entry_add(struct tally *t, const struct looked_up *l)
 {
 	const uint64_t counters = CTS_FLOW_BIT(CTS_FLOW_COUNTERS_ORIG) |
 				  CTS_FLOW_BIT(CTS_FLOW_COUNTERS_REPLY);
+	const struct cts_flow *f = l->flow;
+	uint64_t sum[GROUP_SUMS] = { [SUM_COUNT] = 1 };
+
+	if (f->present & counters) {
+		t->accounted = true;
+		sum[SUM_PACKETS] = f->packets[0] + f->packets[1];
+		sum[SUM_BYTES] = f->bytes[0] + f->bytes[1];
+	}
+	groups_add_hashed(t->groups, l->hash, l->key, l->len, sum);
+}
+
+static void entries_add(struct tally *t, const struct looked_up *l, unsigned int n)
+{
+	for (unsigned int k = 0; k < n; k++)
+		groups_prefetch_group(t->groups, l[k].hash);
+	for (unsigned int k = 0; k < n; k++)
+		entry_add(t, &l[k]);
+}
+
+static int entries_consume(void *ctx, const struct cts_batch *batch)
+{
+	struct looked_up together[TOGETHER];
 	const struct cts_event *ev;
 	struct tally *t = ctx;
+	unsigned int n = 0;
 	size_t i;
 
 	cts_batch_for_each(i, ev, batch) {
-		const struct cts_flow *f = ev->flow;
-		uint64_t sum[GROUP_SUMS] = { [SUM_COUNT] = 1 };
+		struct looked_up *l = &together[n++];
 
-		if (f->present & counters) {
-			t->accounted = true;
-			sum[SUM_PACKETS] = f->packets[0] + f->packets[1];
-			sum[SUM_BYTES] = f->bytes[0] + f->bytes[1];
-		}
-		tally_add(t, f, sum);
+		l->flow = ev->flow;
+		l->len = (uint32_t)group_key(&t->by, ev->flow, l->key);
+		l->hash = groups_hash(t->groups, l->key, l->len);
+		groups_prefetch(t->groups, l->hash);
+		if (n < TOGETHER)
+			continue;
+		entries_add(t, together, n);
+		n = 0;
 	}
+	entries_add(t, together, n);
 	return 0;
 }
 
