@@ -87,7 +87,7 @@ static const char usage[] =
 "                                     save, xml, json; groups also as csv\n"
 "  -e, --event-mask LIST              ALL, NEW, UPDATES, DESTROY\n"
 "  -b, --buffer-size BYTES            receive buffer for events\n"
-"      --resync                       -E: after a loss, show what it would have told\n"
+"      --resync                       -E: after a loss, show what was missed\n"
 "  -z, --zero                         set counters to zero while listing\n";
 
 int cmd_help(struct cmdline *cl)

@@ -115,7 +115,7 @@ static void print_text(struct daemon *d, struct cts_request *r, const struct cts
 		cts_links_info(d->links, i, &l);
 		cts_request_printf(r, "link %s %s: %s, %s%s\n", l.plugin, l.status.device,
 				   l.status.up ? "up" : l.status.carrier ? "down" : "no carrier",
-				   l.active ? "active" : "standby", l.heard ? ", nodes are received on it" : "");
+				   l.active ? "active" : "standby", l.received ? ", nodes are received on it" : "");
 	}
 }
 
@@ -173,7 +173,7 @@ static json_t *link_json(const struct cts_link_info *l)
 
 	return json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "plugin", l->plugin, "device", s->device, "up", s->up,
-			 "carrier", s->carrier, "active", l->active, "heard", l->heard,
+			 "carrier", s->carrier, "active", l->active, "received", l->received,
 			 "sent_bytes", (json_int_t)l->sent_bytes,
 			 "sent_messages", (json_int_t)l->sent_messages,
 			 "sent_errors", (json_int_t)s->sent_errors,

@@ -69,14 +69,14 @@ static void engine_undelivered(void *ctx)
 {
 	struct cts_node *n = ctx;
 
-	cts_links_stalled(n->links);
+	cts_links_undelivered(n->links);
 }
 
 static void engine_received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 {
 	struct cts_node *n = ctx;
 
-	cts_links_heard(n->links, link, peer, node);
+	cts_links_received(n->links, link, peer, node);
 }
 
 static void engine_applied(void *ctx, uint32_t node, const struct cts_applied *list, size_t len)
@@ -177,7 +177,7 @@ static const struct cts_links_ops links_ops = {
 	.received = links_received,
 	.writable = links_writable,
 	.node_down = links_node_down,
-	.greet = links_greet,
+	.announce = links_greet,
 };
 
 /* -- the kernel's side -- */

@@ -16,10 +16,10 @@
 /* A link that failed has to be good for so long before it comes first again: twice
  * as long each time, so that one that comes and goes does not take the traffic along. */
 #define LINK_HOLD_NS UINT64_C(2000000000)          /* it was down, or silent */
-#define LINK_HOLD_DEAF_NS UINT64_C(10000000000)    /* what was sent did not arrive */
+#define LINK_HOLD_ONE_WAY_NS UINT64_C(10000000000)    /* what was sent did not arrive */
 #define LINK_HOLD_MAX_NS UINT64_C(320000000000)
 /* What is found missing so soon after a switch may have been sent before it. */
-#define LINK_BLAME_NS UINT64_C(1000000000)
+#define LINK_ATTRIBUTE_NS UINT64_C(1000000000)
 #define LINK_MESSAGE_MIN 548u         /* what any IPv4 path carries: 576 less headers */
 
 struct link {
@@ -31,18 +31,18 @@ struct link {
 	void *priv;                       /* owned */
 	bool up;
 	bool used;                        /* messages go out here */
-	bool good;                        /* up, and hears all that are heard anywhere */
-	bool held;                        /* it failed and was not good for long enough since */
+	bool good;                        /* up, and receives from all that are received anywhere */
+	bool held_down;                   /* it failed and was not good for long enough since */
 	uint64_t hold_ns;                 /* how long that is; 0: it never failed */
 	uint64_t good_since_ns, failed_ns;
 	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 };
 
-/* What is known of a node: where it was heard, and as which peer. */
+/* What is known of a node: where it was received, and as which peer. */
 struct link_node {
 	uint32_t node;
 	uint32_t peer[CTS_CONFIG_TRANSPORTS_MAX];
-	uint64_t heard_ns[CTS_CONFIG_TRANSPORTS_MAX];
+	uint64_t received_ns[CTS_CONFIG_TRANSPORTS_MAX];
 };
 
 struct cts_links {
@@ -77,7 +77,7 @@ static bool link_is_up(const struct link *k)
 	return !k->ops->status || st.up;
 }
 
-/* -- who is heard where -- */
+/* -- who is received where -- */
 
 static struct link_node *find_node(struct cts_links *l, uint32_t node)
 {
@@ -87,39 +87,39 @@ static struct link_node *find_node(struct cts_links *l, uint32_t node)
 	return NULL;
 }
 
-static bool heard_on(const struct cts_links *l, const struct link_node *n, size_t link,
+static bool received_on(const struct cts_links *l, const struct link_node *n, size_t link,
 		     uint64_t now)
 {
-	return n->heard_ns[link] && now - n->heard_ns[link] < l->silence_ns;
+	return n->received_ns[link] && now - n->received_ns[link] < l->silence_ns;
 }
 
-static bool heard_anywhere(const struct cts_links *l, const struct link_node *n, uint64_t now)
+static bool received_anywhere(const struct cts_links *l, const struct link_node *n, uint64_t now)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (heard_on(l, n, i, now))
+		if (received_on(l, n, i, now))
 			return true;
 	return false;
 }
 
-/* Does this link hear every node that any link hears, and at least one? */
+/* Is every node that any link receives received on this one, and at least one? */
 static bool link_covers(const struct cts_links *l, size_t link, uint64_t now)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < l->n_nodes; i++) {
-		if (!heard_anywhere(l, &l->nodes[i], now))
+		if (!received_anywhere(l, &l->nodes[i], now))
 			continue;
-		if (!heard_on(l, &l->nodes[i], link, now))
+		if (!received_on(l, &l->nodes[i], link, now))
 			return false;
 		any = true;
 	}
 	return any;
 }
 
-static bool link_hears(const struct cts_links *l, size_t link, uint64_t now)
+static bool link_receives(const struct cts_links *l, size_t link, uint64_t now)
 {
 	for (size_t i = 0; i < l->n_nodes; i++)
-		if (heard_on(l, &l->nodes[i], link, now))
+		if (received_on(l, &l->nodes[i], link, now))
 			return true;
 	return false;
 }
@@ -135,23 +135,23 @@ static void link_hold(struct link *k, uint64_t least, uint64_t now)
 	if (k->hold_ns > LINK_HOLD_MAX_NS)
 		k->hold_ns = LINK_HOLD_MAX_NS;
 	k->failed_ns = k->good_since_ns = now;
-	k->held = true;
+	k->held_down = true;
 }
 
-/* Is any node heard on any link that is up? */
-static bool anybody_heard(const struct cts_links *l, uint64_t now)
+/* Is any node received on any link that is up? */
+static bool anybody_received(const struct cts_links *l, uint64_t now)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (l->link[i].up && link_hears(l, i, now))
+		if (l->link[i].up && link_receives(l, i, now))
 			return true;
 	return false;
 }
 
-/* How good each link is now; only the one in use can fail. When nobody is heard any
- * more, on no link, then that is no fault of a link that is up. */
+/* How good each link is now; only the one in use can fail. When nobody is received
+ * any more, on no link, then that is no fault of a link that is up. */
 static void links_judge(struct cts_links *l, uint64_t now)
 {
-	bool anybody = anybody_heard(l, now);
+	bool anybody = anybody_received(l, now);
 
 	for (size_t i = 0; i < l->n; i++) {
 		struct link *k = &l->link[i];
@@ -162,12 +162,12 @@ static void links_judge(struct cts_links *l, uint64_t now)
 		if (good && !k->good)
 			k->good_since_ns = now;
 		k->good = good;
-		if (k->held && good && now - k->good_since_ns >= k->hold_ns)
-			k->held = false;
+		if (k->held_down && good && now - k->good_since_ns >= k->hold_ns)
+			k->held_down = false;
 	}
 }
 
-/* The first good link; those that are held only when no other is. */
+/* The first good link; those that are held down only when no other is. */
 static int choose_good(const struct cts_links *l)
 {
 	int second = -1;
@@ -175,7 +175,7 @@ static int choose_good(const struct cts_links *l)
 	for (size_t i = 0; i < l->n; i++) {
 		if (!l->link[i].good)
 			continue;
-		if (!l->link[i].held)
+		if (!l->link[i].held_down)
 			return (int)i;
 		if (second < 0)
 			second = (int)i;
@@ -190,7 +190,7 @@ static int first_used(const struct cts_links *l)
 	for (size_t i = 0; i < l->n; i++) {
 		if (!l->link[i].used)
 			continue;
-		if (!l->link[i].held)
+		if (!l->link[i].held_down)
 			return (int)i;
 		if (second < 0)
 			second = (int)i;
@@ -217,13 +217,13 @@ static void report_switch(struct cts_links *l, int to)
 }
 
 /* Which links messages go out on. When no single one reaches all nodes, all that
- * reach any are used; when nobody is heard, all that are up: receivers drop what
+ * reach any are used; when nobody is received, all that are up: receivers drop what
  * comes twice. */
 static void links_choose(struct cts_links *l)
 {
 	uint64_t now = cts_loop_now_ns(l->loop);
 	int one, was = l->active;
-	bool anybody = anybody_heard(l, now);
+	bool anybody = anybody_received(l, now);
 
 	links_judge(l, now);
 	one = choose_good(l);
@@ -232,7 +232,7 @@ static void links_choose(struct cts_links *l)
 		struct link *k = &l->link[i];
 
 		k->used = one >= 0 ? (int)i == one
-				   : k->up && (!anybody || link_hears(l, i, now));
+				   : k->up && (!anybody || link_receives(l, i, now));
 		l->several |= k->used && one < 0;
 	}
 	if (one < 0) {
@@ -302,8 +302,8 @@ static void host_peer_up(void *ctx, uint32_t peer)
 {
 	struct link *k = ctx;
 
-	/* Which node it is will be known when it speaks; so speak first. */
-	k->links->ops->greet(k->links->ctx);
+	/* Which node it is will be known from its messages; so send the first one. */
+	k->links->ops->announce(k->links->ctx);
 }
 
 static void host_peer_down(void *ctx, uint32_t peer)
@@ -315,16 +315,16 @@ static void host_peer_down(void *ctx, uint32_t peer)
 	for (size_t i = 0; i < l->n_nodes; i++) {
 		struct link_node *n = &l->nodes[i];
 
-		if (n->peer[k->index] != peer || !n->heard_ns[k->index])
+		if (n->peer[k->index] != peer || !n->received_ns[k->index])
 			continue;
-		n->heard_ns[k->index] = 0;
-		if (!heard_anywhere(l, n, now))
+		n->received_ns[k->index] = 0;
+		if (!received_anywhere(l, n, now))
 			l->ops->node_down(l->ctx, n->node);
 	}
 	links_choose(l);
 }
 
-void cts_links_heard(struct cts_links *l, unsigned int link, uint32_t peer, uint32_t node)
+void cts_links_received(struct cts_links *l, unsigned int link, uint32_t peer, uint32_t node)
 {
 	uint64_t now = cts_loop_now_ns(l->loop);
 	struct link_node *n = find_node(l, node);
@@ -338,9 +338,9 @@ void cts_links_heard(struct cts_links *l, unsigned int link, uint32_t peer, uint
 		n = &l->nodes[l->n_nodes++];
 		*n = (struct link_node){ .node = node };
 	}
-	fresh = !heard_on(l, n, link, now);
+	fresh = !received_on(l, n, link, now);
 	n->peer[link] = peer;
-	n->heard_ns[link] = now;
+	n->received_ns[link] = now;
 	if (fresh)
 		links_choose(l);
 }
@@ -365,16 +365,16 @@ void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
 		snprintf(buf, CTS_LINK_PEER_LEN, "peer %u (%s)", peer, plugin);
 }
 
-void cts_links_stalled(struct cts_links *l)
+void cts_links_undelivered(struct cts_links *l)
 {
 	uint64_t now = cts_loop_now_ns(l->loop);
 	struct cts_transport_status st;
 	struct link *k;
 
-	if (l->active < 0 || l->n < 2 || now - l->switched_ns < LINK_BLAME_NS)
+	if (l->active < 0 || l->n < 2 || now - l->switched_ns < LINK_ATTRIBUTE_NS)
 		return;
 	k = &l->link[l->active];
-	link_hold(k, LINK_HOLD_DEAF_NS, now);
+	link_hold(k, LINK_HOLD_ONE_WAY_NS, now);
 	cts_warn("links: %s (%s): what is sent does not arrive; it comes last for %u s",
 		 k->block->plugin, link_device(k, &st), (unsigned int)(k->hold_ns / 1000000000u));
 	links_choose(l);
@@ -391,7 +391,7 @@ static int link_send(struct cts_links *l, struct link *k, const struct iovec *ms
 	if (node && k->ops->caps & CTS_CAP_ADDRESSED) {
 		const struct link_node *ln = find_node(l, node);
 
-		if (ln && ln->heard_ns[k->index])
+		if (ln && ln->received_ns[k->index])
 			to = ln->peer[k->index];
 	}
 	taken = k->ops->send(k->priv, msg, n, to);
@@ -402,7 +402,7 @@ static int link_send(struct cts_links *l, struct link *k, const struct iovec *ms
 	return taken;
 }
 
-/* One message on each link that stands by: who hears it knows that the link works. */
+/* One message on each link that stands by: who receives it knows that the link works. */
 static void probe_standby(struct cts_links *l, const struct iovec *msg, uint32_t node)
 {
 	uint64_t now = cts_loop_now_ns(l->loop);
@@ -537,7 +537,7 @@ void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info
 
 	info->plugin = k->block->plugin;
 	info->active = (int)link == l->active;
-	info->heard = link_hears(l, link, cts_loop_now_ns(l->loop));
+	info->received = link_receives(l, link, cts_loop_now_ns(l->loop));
 	info->sent_messages = k->sent_messages;
 	info->sent_bytes = k->sent_bytes;
 	info->recv_messages = k->recv_messages;

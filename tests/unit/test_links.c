@@ -199,7 +199,7 @@ static void on_greet(void *ctx)
 
 static const struct cts_links_ops ops = {
 	.received = on_received, .writable = on_writable, .node_down = on_node_down,
-	.greet = on_greet,
+	.announce = on_greet,
 };
 
 /* -- driving -- */
@@ -251,7 +251,7 @@ static void pass(struct fixture *f, uint64_t ms)
 		for (i = 0; i < f->n; i++)
 			for (node = 1; node <= NODES; node++)
 				if (f->fake[i].up && f->fake[i].hears[node])
-					cts_links_heard(f->links, i, 100 * i + node, node);
+					cts_links_received(f->links, i, 100 * i + node, node);
 		if (f->loop.now_ns >= until)
 			return;
 		f->loop.now_ns += STEP_MS * MS;
@@ -502,14 +502,14 @@ static void what_does_not_arrive_holds_it_for_ten_seconds_and_more(void **state)
 	(void)state;
 	begin_heard(&f, 2);
 	for (i = 0; i < sizeof(hold_ms) / sizeof(hold_ms[0]); i++) {
-		cts_links_stalled(f.links);
+		cts_links_undelivered(f.links);
 		assert_int_equal(active(&f), 1);
 		assert_in_range(until_active(&f, 0, 400000), hold_ms[i], hold_ms[i] + 500);
 		pass(&f, 1500);
 	}
 	/* Right for longer than that: the next failure is a first one. */
 	pass(&f, 2 * 320000 + 1000);
-	cts_links_stalled(f.links);
+	cts_links_undelivered(f.links);
 	assert_in_range(until_active(&f, 0, 400000), 10000, 10500);
 	end(&f);
 }
@@ -543,12 +543,12 @@ static void held_links_are_better_than_none(void **state)
 
 	(void)state;
 	begin_heard(&f, 2);
-	cts_links_stalled(f.links);
+	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 1);
-	cts_links_stalled(f.links);
+	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 1);     /* so soon after a switch nothing is blamed */
 	pass(&f, 1500);
-	cts_links_stalled(f.links);
+	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 0);     /* both are held: the first */
 	set_up(&f, 0, false);
 	assert_int_equal(active(&f), 1);
@@ -561,7 +561,7 @@ static void one_link_has_nowhere_to_go(void **state)
 
 	(void)state;
 	begin_heard(&f, 1);
-	cts_links_stalled(f.links);
+	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 0);
 	assert_int_equal(send_n(&f, 2, 0), 2);
 	assert_int_equal(cts_links_switches(f.links), 0);
@@ -645,9 +645,9 @@ static void more_nodes_than_are_remembered_do_no_harm(void **state)
 	(void)state;
 	begin_heard(&f, 2);
 	for (node = 10; node < 1000; node++)
-		cts_links_heard(f.links, node % 2, node, node);
-	cts_links_heard(f.links, 2, 1, 1);           /* there is no such link */
-	cts_links_heard(f.links, UINT32_MAX, 1, 1);
+		cts_links_received(f.links, node % 2, node, node);
+	cts_links_received(f.links, 2, 1, 1);           /* there is no such link */
+	cts_links_received(f.links, UINT32_MAX, 1, 1);
 	pass(&f, 10000);
 	assert_int_equal(active(&f), 0);
 	assert_int_equal(send_n(&f, 1, 999), 1);
@@ -742,7 +742,7 @@ static void an_unterminated_device_name_gets_an_end(void **state)
 	cts_links_info(f.links, 0, &info);
 	assert_int_equal(strnlen(info.status.device, sizeof(info.status.device)),
 			 sizeof(info.status.device) - 1);
-	assert_true(info.status.up && info.heard && info.active);
+	assert_true(info.status.up && info.received && info.active);
 	assert_string_equal(info.plugin, "fake");
 	end(&f);
 }
