@@ -262,6 +262,12 @@ static void a_proof_with_the_right_nonce_is_accepted(void **state)
 	proof_for(f, &them1, US, last_challenge(f).nonce, 10);
 	assert_int_equal(p->table_id, 9);
 	assert_int_equal(f->b.st.epochs_accepted, 1);
+	/* nor when the node is gone: it is the epoch that it had */
+	peer_event(&f->peers, p, PEER_LEAVES, "");
+	f->b.now += SECOND;
+	proof_for(f, &them1, US, last_challenge(f).nonce, 10);
+	assert_int_equal(p->table_id, 9);
+	assert_int_equal(f->b.st.epochs_accepted, 1);
 	destroy(f);
 }
 
@@ -315,6 +321,8 @@ static void a_nodes_table_decides_what_becomes_of_its_entries(void **state)
 		size_t len = gen_entry(entry, 1, 1);
 		MESSAGE(o);
 
+		hello(f, &them1);
+		assert_true(p->hello_seen);
 		receiver_start(&p->recv, &f->b, 1);
 		cts_put_u16(&o, 0);
 		cts_put_u8(&o, CTS_REC_UPSERT);
@@ -710,6 +718,39 @@ static void what_peers_lack_for_long_is_said_to_the_transport(void **state)
 	destroy(f);
 }
 
+static void who_is_out_of_step_confirms_nothing(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = start_peer(f);
+	struct report r = on_us(f, 0, 0);
+	uint64_t ignored;
+
+	peer_event(&f->peers, p, PEER_LAGS, "");
+	assert_int_equal(p->state, PEER_RESTING);
+	ignored = f->b.st.acks_ignored;
+	f->b.now += MS;
+	ack(f, &r);
+	assert_int_equal(f->b.st.acks_ignored, ignored + 1);
+	assert_int_not_equal(p->report_ns, f->b.now);
+	destroy(f);
+}
+
+/* Where nothing is acknowledged, nothing else would tell. */
+static void a_hello_shows_that_the_last_messages_are_missing(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+	struct hello h = plain_hello;
+
+	f->b.conf.mode = CTS_MODE_NOTRACK;
+	receiver_start(&p->recv, &f->b, 1);
+	assert_true(p->recv.reorder_ns == NEVER && !p->recv.gaps.n);
+	h.last = 3;
+	hello_with(f, &them1, &h, NULL);
+	assert_true(p->recv.reorder_ns != NEVER || p->recv.gaps.n);
+	destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -727,6 +768,8 @@ int main(void)
 		cmocka_unit_test(what_is_received_is_acknowledged),
 		cmocka_unit_test(of_two_nodes_of_one_name_the_older_one_stays),
 		cmocka_unit_test(hello_says_what_this_node_is_and_has_received),
+		cmocka_unit_test(who_is_out_of_step_confirms_nothing),
+		cmocka_unit_test(a_hello_shows_that_the_last_messages_are_missing),
 		cmocka_unit_test(what_peers_lack_for_long_is_said_to_the_transport),
 	};
 
