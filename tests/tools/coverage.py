@@ -18,7 +18,7 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 SOURCES = ('core', 'plugins', 'cli')
-SIM = ['tests/sim/sim', '--seeds', '1-300']
+SIM = [['tests/sim/sim', '--seeds', '1-60'], ['tests/sim/sim_small', '--seeds', '1-120']]
 
 
 def run(command, build, **more):
@@ -50,7 +50,7 @@ def prepare(build):
 def run_tests(build, scenarios):
     """Names of those that failed; skipped ones are said."""
     names = [n for n in must(['make', '-s', 'list-tests'], build).split() if n.startswith('tests/')]
-    programs = [[n] for n in names if '.' not in n and n != SIM[0]] + [SIM]
+    programs = [[n] for n in names if '.' not in n] + SIM
     if scenarios:
         programs += [[str(TOP / n)] for n in names if n.endswith('.sh')]
     failed = []
