@@ -81,7 +81,7 @@ static void check_output(const struct cmdline *cl)
 static void check_order(const struct cmdline *cl)
 {
 	if (cmdline_has(cl, OPT_SORT))
-		sorted_destroy(sorted_create(&cl->at, cl->question.sort, 0));
+		sorted_check(&cl->at, cl->question.sort);
 }
 
 void question_check(const struct cmdline *cl)

@@ -143,22 +143,36 @@ static int sorted_consume(void *ctx, const struct cts_batch *batch)
 
 /* -- the whole -- */
 
+/* 1 + the index of the counter, 0: fields, which by is then. */
+static unsigned int parse_order(const struct place *at, const char *fields, struct group_by *by)
+{
+	for (unsigned int i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		if (strcmp(fields, counters[i]) == 0)
+			return i + 1;
+	group_by_parse(by, at, fields, "sort");
+	return 0;
+}
+
+void sorted_check(const struct place *at, const char *fields)
+{
+	struct group_by by;
+
+	parse_order(at, fields, &by);
+}
+
 struct sorted *sorted_create(const struct place *at, const char *fields, size_t limit)
 {
+	struct group_by by = { .n = 0 };
+	unsigned int counter = parse_order(at, fields, &by);
 	struct sorted *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->limit = limit;
 	s->consumer = (struct cts_consumer){ .name = "sort", .ctx = s, .consume = sorted_consume };
-	for (unsigned int i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		if (strcmp(fields, counters[i]) == 0)
-			s->counter = i + 1;
-	s->key_len = sizeof(uint64_t);
-	if (!s->counter) {
-		group_by_parse(&s->by, at, fields, "sort");
-		s->key_len = s->by.n * sizeof(struct cts_field_value);
-	}
+	s->counter = counter;
+	s->by = by;
+	s->key_len = counter ? sizeof(uint64_t) : by.n * sizeof(struct cts_field_value);
 	return s;
 }
 

@@ -9,6 +9,8 @@
 #include "cli/conntrack/question.h"
 
 struct sorted;
+/* Whether these are fields to sort by; a bad one is reported and ends the program. */
+void sorted_check(const struct place *at, const char *fields);
 /* fields as of --by, or packets, bytes: the largest first. Keeps the first limit. Reports a
  * bad field with its place and ends the program. NULL: not enough memory. */
 struct sorted *sorted_create(const struct place *at, const char *fields, size_t limit);

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 
 #include "cli/conntrack/entry.h"
+#include "cli/conntrack/group_key.h"
+#include "cli/conntrack/groups.h"
 #include "cli/conntrack/selections.h"
 #include "core/flow/codec.h"
 #include "tests/fuzz/fuzz_cli.h"
@@ -126,6 +128,9 @@ static const char *const command_lines[] = {
 	"-E -e NEW,DESTROY -o timestamp -b 100000 -p 17 -q 1.1.1.1", "-F -f ipv4", "-C", "-S", "-V",
 	"-h -p sctp", "-R file --keep-going", "-D --filter-file f -p esp",
 	"-D -p tcp --reply-port-src 80 --reply-port-dst 81", "-L -p icmp --icmp-type 8 --icmp-code 1", "-L -a x stray words --",
+	"-L --by src/24,dst/24/56,proto,state --top 20 --sort bytes -o json", "-C -p tcp --by label,status",
+	"-E --by dport,mark --every 0.5 --count 3 -o csv", "-C -s 10.0.0.0/8", "--count",
+	"--top --by reply-src/64,zone --every 10 -f ipv6", "-L --sort timeout,src/8 --limit 5",
 };
 
 const char *fuzz_command_line(struct rng *r)
@@ -180,6 +185,26 @@ static void use_selection(const struct cmdline *cl, struct rng *r)
 	selections_destroy(s);
 }
 
+/* Every value of a key can be printed, in every form. */
+static void use_groups(const struct cmdline *cl, struct rng *r)
+{
+	struct group_by by;
+	struct cts_flow_store store;
+	uint8_t key[GROUP_KEY_MAX];
+	char text[GROUP_VALUE_MAX * 2];
+
+	group_by_parse(&by, &cl->at, cl->question.by, "by");
+	gen_flow(r, &store);
+	fuzz_check(group_key(&by, &store.flow, key) <= sizeof(key));
+	for (unsigned int i = 0; i < by.n; i++)
+		for (enum group_form form = GROUP_TEXT; form <= GROUP_JSON; form++) {
+			struct cts_line l = { .at = text, .end = text + sizeof(text) };
+
+			group_key_value(&by, i, key, form, NULL, &l);
+			fuzz_check(!l.full && (l.at > text || form == GROUP_CSV));
+		}
+}
+
 static void use_entry(struct cmdline *cl)
 {
 	union {
@@ -200,6 +225,8 @@ void fuzz_use(struct cmdline *cl, struct rng *r)
 	struct cts_dump_conf conf = { .table = cl->table };
 	struct cts_flow pushed;
 
+	if (cl->question.by)
+		use_groups(cl, r);
 	switch (cl->command->id) {
 	case CMD_LIST: case CMD_DELETE: case CMD_EVENT: case CMD_UPDATE:
 		select_push(cl, &conf, &pushed);
