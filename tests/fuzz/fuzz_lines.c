@@ -52,7 +52,7 @@ static void plain_line(struct words *w, const char *p)
 		p++;
 	if (!*p || *p == '#')
 		return;
-	while (*p) {
+	while (*p && *p != '#') {       /* a comment behind the words */
 		bool quoted = false, over = false;
 
 		while (*p && !over && (quoted || !blank(*p))) {
