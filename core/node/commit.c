@@ -8,6 +8,7 @@
 #include "core/node/timeout.h"
 
 #define COMMIT_AHEAD 8u            /* entries that are fetched before they are looked at */
+#define COMMIT_KNOWN 0x8000000u    /* in a cookie's node: this node had the flow already */
 
 void commit_begin(struct commit *c, struct work *w)
 {
@@ -41,10 +42,10 @@ static bool join_own(struct work *w, uint32_t own)
 }
 
 /* A replica is used: how old is it, and is it all that its owner had? */
-static void note_owner(const struct work *w, const struct cts_node_info *owner,
-		       struct cts_takeover_result *res)
+static void note_owner(const struct commit *c, struct cts_takeover_result *res)
 {
-	uint64_t absent_ms = owner_absent_ms(owner, w->now);
+	const struct cts_node_info *owner = &c->walk.node[c->walk.at];
+	uint64_t absent_ms = owner_absent_ms(owner, c->walk.begun_ns);
 
 	res->unconfirmed += !owner->in_sync;
 	if (absent_ms <= res->absent_ms)
@@ -65,15 +66,16 @@ static bool commit_known(struct commit *c, struct work *w, uint32_t own, uint32_
 		res->by_class[CTS_WRITE_UPDATED]++;
 		return false;
 	}
-	note_owner(w, owner, res);
+	note_owner(c, res);
 	if (!join_own(w, own)) {
 		res->by_class[CTS_WRITE_UPDATED]++;
 		cts_engine_adopt(w->conf.engine, owner->id, c->walk.ref, w->now);
 		return false;
 	}
 	res->brought_up++;
-	taken_over_timeout(w, owner_absent_ms(owner, w->now));
-	return work_write(w, CTS_OP_REFRESH, cookie(FOR_COMMIT, c->walk.at, c->walk.ref));
+	taken_over_timeout(w, owner_absent_ms(owner, c->walk.begun_ns));
+	return work_write(w, CTS_OP_REFRESH,
+			  cookie(FOR_COMMIT, c->walk.at | COMMIT_KNOWN, c->walk.ref));
 }
 
 /* One replica. true: an operation was made of it. */
@@ -94,8 +96,8 @@ static bool commit_entry(struct commit *c, struct work *w, struct cts_cache *cac
 	own = cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len));
 	if (own)
 		return commit_known(c, w, own, cts_packed_version(data, len), res);
-	note_owner(w, owner, res);
-	taken_over_timeout(w, owner_absent_ms(owner, w->now));
+	note_owner(c, res);
+	taken_over_timeout(w, owner_absent_ms(owner, c->walk.begun_ns));
 	return work_write(w, CTS_OP_RESTORE, cookie(FOR_COMMIT, c->walk.at, c->walk.ref));
 }
 
@@ -138,7 +140,20 @@ bool commit_step(struct commit *c, struct work *w, struct cts_takeover_result *r
 	return !res->full && !(c->pass == 1 && walk_is_over(&c->walk));
 }
 
-/* What the own entry knew beyond the replica that took its place. */
+/* The own, older entry that a replica is about to take the place of. */
+static bool own_of(struct work *w, struct cts_cache *cache, uint32_t ref,
+		   struct cts_flow_store *own)
+{
+	size_t len;
+	const uint8_t *data = cts_cache_data(cache, ref, &len);
+	uint32_t at = data ? cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len))
+			   : 0;
+
+	data = at ? cts_cache_data(cts_engine_internal(w->conf.engine), at, &len) : NULL;
+	return data && cts_flow_unpack(data, len, own, NULL) == 0;
+}
+
+/* What it knew beyond the replica. */
 static void keep_own(struct work *w, const struct cts_flow_store *own)
 {
 	uint8_t packed[CTS_PACK_MAX];
@@ -156,23 +171,16 @@ static void keep_own(struct work *w, const struct cts_flow_store *own)
 
 void commit_written(struct commit *c, struct work *w, uint64_t cookie, enum cts_write_class cls)
 {
-	uint32_t node = c->walk.node[cookie_node(cookie)].id;
-	struct cts_cache *cache = cts_engine_external(w->conf.engine, node);
+	uint32_t node = c->walk.node[cookie_node(cookie) & ~COMMIT_KNOWN].id;
+	uint32_t ref = (uint32_t)cookie;
 	struct cts_flow_store own;
-	const uint8_t *data;
-	uint32_t ref = 0;
-	size_t len;
+	bool known;
 
-	if (!work_in_kernel(cls) || !cache)
+	if (!work_in_kernel(cls))
 		return;
-	data = cts_cache_data(cache, (uint32_t)cookie, &len);
-	if (data)
-		ref = cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len));
-	if (ref) {
-		data = cts_cache_data(cts_engine_internal(w->conf.engine), ref, &len);
-		ref = cts_flow_unpack(data, len, &own, NULL) == 0;
-	}
-	cts_engine_adopt(w->conf.engine, node, (uint32_t)cookie, w->now);
-	if (ref)
+	known = cookie_node(cookie) & COMMIT_KNOWN &&
+		own_of(w, cts_engine_external(w->conf.engine, node), ref, &own);
+	cts_engine_adopt(w->conf.engine, node, ref, w->now);
+	if (known)
 		keep_own(w, &own);
 }

@@ -8,6 +8,7 @@
 void walk_begin(struct walk *w, struct cts_engine *e, uint64_t now_ns)
 {
 	memset(w, 0, sizeof(*w));
+	w->begun_ns = now_ns;
 	w->n = cts_engine_nodes(e, w->node, CTS_NODES_MAX + 1, now_ns);
 }
 
