@@ -37,6 +37,7 @@ struct world {
 	uint64_t seq;
 	uint64_t bytes, messages;    /* both ways */
 	uint64_t upserts, removed;
+	unsigned int pulls[PULL_LISTS + 1];
 	bool equal;
 };
 
@@ -149,6 +150,7 @@ static void pull_received(struct world *w, const uint8_t *body, size_t len)
 	struct pull p;
 
 	assert_true(parse_pull(&in, &p));
+	w->pulls[p.what]++;
 	switch (p.what) {
 	case PULL_ALL:
 		transfer_pull(&w->transfer, NULL, w->seq);
@@ -413,6 +415,8 @@ static void an_empty_replica_pulls_all(void **state)
 	assert_true(converge(w, 20) < 20);
 	assert_equal(w);
 	assert_int_equal(w->upserts, 10000);
+	assert_int_equal(w->pulls[PULL_ALL], 1);
+	assert_int_equal(w->pulls[PULL_SUMS], 0);
 	assert_true(w->bytes < 10000 * 22);
 	destroy(w);
 }
@@ -427,6 +431,8 @@ static void where_most_differs_subtrees_are_pulled(void **state)
 	assert_true(converge(w, 30) < 30);
 	assert_equal(w);
 	assert_true(w->upserts >= 13334 && w->upserts <= 60000);
+	assert_true(w->pulls[PULL_SUBTREES] > 0);
+	assert_int_equal(w->pulls[PULL_ALL], 0);
 	destroy(w);
 }
 
@@ -523,6 +529,11 @@ static void a_drop_spares_what_was_sent_since(void **state)
 	w->compare.n = 0;
 	while (compare_step(&w->compare, &w->replica, w->seq + 1, w->receiver.now))
 		;
+	w->replica.gen++;                    /* of a former epoch by now */
+	in.pos = 0;
+	assert_true(compare_drop(&w->compare, &w->replica, &w->receiver, &in));
+	assert_true(theirs(w, 5000));
+	w->replica.gen--;
 	in.pos = 0;
 	assert_true(compare_drop(&w->compare, &w->replica, &w->receiver, &in));
 	assert_int_equal(theirs(w, 5000), 0);
@@ -551,6 +562,12 @@ static void damaged_sums_and_drops_are_refused(void **state)
 		cts_put_u8(&o, bad[i].level);
 		cts_put_u16(&o, bad[i].first);
 		in.len = o.len + bad[i].bytes;
+		assert_false(compare_sums(&w->compare, &w->replica, &in, w->receiver.now));
+	}
+	buf[0] = 1;
+	for (size_t len = 0; len < 3; len++) {       /* no level, or no first node */
+		struct cts_wire_in in = { .buf = buf, .len = len };
+
 		assert_false(compare_sums(&w->compare, &w->replica, &in, w->receiver.now));
 	}
 	for (size_t len = 0; len < 8; len++) {
@@ -623,6 +640,97 @@ static void a_full_cache_pulls_when_there_is_room_and_not_often(void **state)
 	destroy(w);
 }
 
+static void questions_about_no_level_are_refused(void **state)
+{
+	struct world *w = create(100);
+
+	for (unsigned int level = 0; level < 6; level++) {
+		struct pull p = { .what = PULL_SUMS, .level = (uint8_t)level };
+		uint8_t map[5] = { 0, 0, 0, 1, 1 };
+		struct cts_wire_in in = { .buf = map, .len = sizeof(map) };
+
+		assert_int_equal(answer_pull(&w->answer, &p, &in, w->owner.now),
+				 level >= 1 && level <= 3);
+	}
+	destroy(w);
+}
+
+static void a_repair_that_is_under_way_is_not_judged_at_once(void **state)
+{
+	struct world *w = create(2000);
+	uint64_t asked;
+
+	equal_at_first(w, 1000);
+	w->compare.state = COMPARE_REPAIR;
+	w->compare.due_ns = asked = w->receiver.now + COMPARE_REST_NS;
+	compare_unequal(&w->compare, &w->replica, 1000, false, asked - 1);
+	assert_int_equal(w->compare.state, COMPARE_REPAIR);
+	compare_unequal(&w->compare, &w->replica, 1000, false, asked);
+	assert_int_equal(w->compare.state, COMPARE_LEVEL1);
+	destroy(w);
+}
+
+static void room_that_did_not_last_is_tried_later_each_time(void **state)
+{
+	struct world *w = create(2000);
+	uint64_t now = w->receiver.now;
+
+	equal_at_first(w, 1000);
+	for (uint64_t wait = 5 * SECOND; wait <= 40 * SECOND; wait *= 2) {
+		w->replica.refused = 1;
+		compare_unequal(&w->compare, &w->replica, 1000, false, now);
+		assert_true(compare_running(&w->compare));
+		assert_int_equal(w->replica.refused, 0);
+		w->compare.state = COMPARE_IDLE;
+		w->replica.refused = 1;              /* and it was full again */
+		compare_unequal(&w->compare, &w->replica, 1000, false, now + wait - 1);
+		assert_false(compare_running(&w->compare));
+		now += wait;
+	}
+	compare_equal(&w->compare);
+	compare_unequal(&w->compare, &w->replica, 1000, false, now);
+	assert_true(compare_running(&w->compare));
+	destroy(w);
+}
+
+/* Answers are heard by all: what another receiver asked for is not taken. */
+static void sums_that_were_not_asked_for_change_nothing(void **state)
+{
+	struct world *w = create(2000);
+	uint8_t buf[3 + 96];
+	struct cts_wire_out o = { .buf = buf, .size = sizeof(buf) };
+	struct cts_wire_in in = { .buf = buf, .len = sizeof(buf) };
+	static const uint8_t none[sizeof(w->compare.differs2)];
+
+	equal_at_first(w, 1000);
+	compare_begin(&w->compare, false, w->receiver.now);
+	w->compare.state = COMPARE_LEVEL2;
+	cts_bitmap_set(w->compare.differs1, 0);
+	memset(buf, 0xff, sizeof(buf));
+	cts_put_u8(&o, 2);
+	cts_put_u16(&o, 16);
+	assert_true(compare_sums(&w->compare, &w->replica, &in, w->receiver.now));
+	assert_memory_equal(w->compare.differs2, none, sizeof(none));
+	assert_int_equal(w->compare.state, COMPARE_LEVEL2);
+	destroy(w);
+}
+
+static void what_a_former_epoch_sent_is_not_listed(void **state)
+{
+	struct world *w = create(2000);
+
+	equal_at_first(w, 1000);
+	replica_epoch(&w->replica, &w->receiver, w->owner.epoch + 1, false);
+	invent(w, 3000);
+	compare_begin(&w->compare, false, w->receiver.now);
+	w->compare.state = COMPARE_COLLECT;
+	memset(w->compare.differs3, 0xff, sizeof(w->compare.differs3));
+	while (compare_step(&w->compare, &w->replica, w->seq, w->receiver.now))
+		;
+	assert_int_equal(w->compare.n, 1);
+	destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -635,6 +743,11 @@ int main(void)
 		cmocka_unit_test(a_drop_spares_what_was_sent_since),
 		cmocka_unit_test(damaged_sums_and_drops_are_refused),
 		cmocka_unit_test(a_question_without_answer_is_given_up_in_the_end),
+		cmocka_unit_test(questions_about_no_level_are_refused),
+		cmocka_unit_test(a_repair_that_is_under_way_is_not_judged_at_once),
+		cmocka_unit_test(room_that_did_not_last_is_tried_later_each_time),
+		cmocka_unit_test(sums_that_were_not_asked_for_change_nothing),
+		cmocka_unit_test(what_a_former_epoch_sent_is_not_listed),
 		cmocka_unit_test(a_busy_owner_is_not_asked),
 		cmocka_unit_test(a_full_cache_pulls_when_there_is_room_and_not_often),
 	};

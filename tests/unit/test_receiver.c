@@ -117,6 +117,7 @@ static void nothing_is_applied_before_it_has_a_start(void **state)
 
 	data(f, 1);
 	assert_int_equal(count(f), 0);
+	receiver_acked(&f->r, &f->b);
 	receiver_start(&f->r, &f->b, 3);
 	assert_true(receiver_ack_due(&f->r, &f->b));
 	data(f, 2);
@@ -238,7 +239,10 @@ static void acknowledgements_come_in_time(void **state)
 	receiver_acked(&f->r, &f->b);
 	assert_false(receiver_ack_due(&f->r, &f->b));
 	assert_int_equal(f->r.ack_ns, NEVER);
-	data(f, ++seq);
+	for (unsigned int i = 1; i < ACK_EVERY; i++) {
+		data(f, ++seq);
+		assert_false(receiver_ack_due(&f->r, &f->b));
+	}
 	f->b.now += ACK_NS;
 	assert_true(receiver_ack_due(&f->r, &f->b));
 	destroy(f);
@@ -299,6 +303,8 @@ static void another_start_begins_anew_and_keeps_the_order(void **state)
 	f->r.equal_at = 1;
 	receiver_start(&f->r, &f->b, 1);     /* the one it goes by */
 	assert_int_equal(f->r.gaps.n, 1);
+	assert_false(gaps_has(&f->r.gaps, 1));
+	assert_int_equal(f->r.equal_at, 1);
 	receiver_start(&f->r, &f->b, 9);
 	assert_int_equal(f->r.gaps.n, 0);
 	assert_int_equal(f->r.high, 8);
@@ -353,6 +359,7 @@ static void where_nothing_is_acknowledged_loss_shows_by_the_highest(void **state
 	wait(f, REORDER_NS);
 	assert_true(f->r.lossy);
 	assert_int_equal(f->r.high, 3);
+	assert_int_equal(f->r.reorder_ns, NEVER);
 	receiver_last(&f->r, &f->b, UINT64_C(1) << 62);
 	wait(f, REORDER_NS);
 	assert_int_equal(f->r.high, 3);
@@ -458,6 +465,7 @@ static void without_startup_resync_nothing_is_pulled_until_it_is_asked_for(void 
 	assert_true(f->r.differs);
 	assert_false(compare_running(&f->r.compare));
 	receiver_resync(&f->r, &f->b);
+	assert_true(f->r.pulls);             /* from now on */
 	assert_true(compare_running(&f->r.compare));
 	destroy(f);
 }
@@ -467,16 +475,24 @@ static void only_a_complete_digest_ends_what_a_former_epoch_had(void **state)
 	struct fixture *f = create(CTS_MODE_FTFW, 1);
 
 	data(f, 1);
+	digest(f, 2, CTS_DIGEST_COMPLETE, 0);
+	data(f, 5);
+	wait(f, REORDER_NS);
+	data(f, 8);
 	receiver_epoch(&f->r, &f->b, 1001, false);
+	assert_int_equal(f->r.start, 0);
+	assert_int_equal(f->r.gaps.n, 0);
+	assert_int_equal(f->r.reorder.n, 0);
+	assert_int_equal(f->r.high, 0);
 	receiver_start(&f->r, &f->b, 1);
-	assert_int_equal(f->r.replica.stale, 1);
+	assert_int_equal(f->r.replica.stale, 2);
 	assert_false(f->r.complete);
 	digest(f, 1, 0, 0);
 	wait(f, MS);
-	assert_int_equal(count(f), 1);
+	assert_int_equal(count(f), 2);
 	digest(f, 2, CTS_DIGEST_COMPLETE, 1);        /* complete, and not equal */
 	wait(f, MS);
-	assert_int_equal(count(f), 1);
+	assert_int_equal(count(f), 2);
 	digest(f, 3, CTS_DIGEST_COMPLETE, 0);
 	wait(f, MS);
 	assert_int_equal(count(f), 0);
@@ -516,6 +532,26 @@ static void holding_all_takes_more_than_an_equal_digest(void **state)
 	assert_true(receiver_holds(&f->r));
 	f->r.equal_at = 0;
 	assert_false(receiver_holds(&f->r));
+	destroy(f);
+}
+
+/* Entries that went for another reason than the owner's word: it has to be found equal
+ * again, and the owner has to know. */
+static void a_trimmed_replica_is_not_equal_any_more(void **state)
+{
+	struct fixture *f = create(CTS_MODE_FTFW, 1);
+
+	data(f, 1);
+	digest(f, 2, CTS_DIGEST_COMPLETE, 0);
+	receiver_acked(&f->r, &f->b);
+	replica_trim(&f->r.replica, &f->b, cts_cache_next(f->r.replica.cache, 0));
+	assert_false(receiver_holds(&f->r));
+	wait(f, MS);
+	assert_int_equal(f->r.equal_at, 0);
+	assert_false(f->r.complete);
+	assert_true(receiver_ack_due(&f->r, &f->b));
+	digest(f, 3, CTS_DIGEST_COMPLETE, 0);
+	assert_true(receiver_holds(&f->r));
 	destroy(f);
 }
 
@@ -635,6 +671,7 @@ int main(void)
 		cmocka_unit_test(without_startup_resync_nothing_is_pulled_until_it_is_asked_for),
 		cmocka_unit_test(only_a_complete_digest_ends_what_a_former_epoch_had),
 		cmocka_unit_test(holding_all_takes_more_than_an_equal_digest),
+		cmocka_unit_test(a_trimmed_replica_is_not_equal_any_more),
 		cmocka_unit_test(damaged_records_are_counted_and_the_rest_is_applied),
 		cmocka_unit_test(a_floor_below_nothing_settles_nothing),
 		cmocka_unit_test(any_order_within_reach_ends_in_the_same),
