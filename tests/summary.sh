@@ -3,7 +3,7 @@
 # summary.sh BUILD...: what the test programs of these builds reported, in one line.
 # Fails when a test failed or did not run at all (its program was not built, perhaps
 # because configure missed a library); in CI, where root runs them, when one was
-# skipped too. TESTS names the only ones that count.
+# skipped too. CTS_SUMMARY names the only ones that count.
 set -u
 unset MAKEFLAGS MFLAGS MAKELEVEL
 passed=0 failed=0 skipped=0 absent=0
@@ -15,7 +15,7 @@ show_log()
 }
 
 for build in "$@"; do
-	tests=${TESTS:-$(make -s --no-print-directory -C "$build" list-tests | grep '^tests/')}
+	tests=${CTS_SUMMARY:-$(make -s --no-print-directory -C "$build" list-tests | grep '^tests/')}
 	[ -n "$tests" ] || {
 		echo "no list of tests in $build"
 		absent=$((absent + 1))

@@ -8,7 +8,7 @@ src=${CTS_SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
-unset MAKEFLAGS MFLAGS MAKELEVEL CTS_BUILD_DIR CTS_CONFIGURE CTS_BUILD CTS_SRC || true
+unset MAKEFLAGS MFLAGS MAKELEVEL CTS_SUMMARY CTS_BUILD_DIR CTS_CONFIGURE CTS_BUILD CTS_SRC || true
 export CI= INSTALLED=$tmp/installed CONFIGURED=$tmp/configured
 export CTS_POLICY_RC=$tmp/policy PATH=$tmp/bin:$PATH
 
