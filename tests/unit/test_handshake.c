@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/sync/health.h"
 #include "core/sync/session.h"
 #include "tests/unit/sync_gen.h"
 
@@ -751,6 +752,112 @@ static void a_hello_shows_that_the_last_messages_are_missing(void **state)
 	destroy(f);
 }
 
+static void data(struct fixture *f, uint64_t number, uint8_t type, const void *bytes, size_t len)
+{
+	MESSAGE(o);
+
+	cts_put_u16(&o, 0);
+	cts_put_u8(&o, type);
+	cts_put_u8(&o, (uint8_t)len);
+	cts_put_bytes(&o, bytes, len);
+	deliver(f, &(struct from){ THEM, E1, 0, number }, CTS_MSG_DATA, &o);
+}
+
+static void flows_of_a_node_that_is_gone_end_with_their_timeouts(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+	uint8_t entry[GEN_LEN_MAX];
+	size_t len = gen_entry(entry, 1, 1);
+
+	entry[len++] = 2 << 3 | 1;   /* a timeout of 10 s */
+	entry[len++] = 10;
+	receiver_start(&p->recv, &f->b, 1);
+	data(f, 1, CTS_REC_UPSERT, entry, len);
+	assert_int_equal(cts_cache_count(p->recv.replica.cache), 1);
+	f->b.now += 60 * SECOND;
+	hello(f, &them1);            /* it lives, and so does what it does not speak of */
+	session_run(&f->s);
+	assert_int_equal(cts_cache_count(p->recv.replica.cache), 1);
+	peer_event(&f->peers, p, PEER_LEAVES, "");
+	for (unsigned int i = 0; i < 2; i++) {
+		f->b.now += 5 * SECOND;
+		session_run(&f->s);
+		assert_int_equal(cts_cache_count(p->recv.replica.cache), 1);
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		f->b.now += SECOND;
+		session_run(&f->s);
+	}
+	assert_int_equal(cts_cache_count(p->recv.replica.cache), 0);
+	destroy(f);
+}
+
+static void what_differs_is_pulled(void **state)
+{
+	static const uint8_t digest[17] = { CTS_DIGEST_COMPLETE, 0, 0, 0, 0, 0, 0, 0, 5, 1 };
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+
+	receiver_start(&p->recv, &f->b, 1);
+	hello(f, &them1);
+	data(f, 1, CTS_REC_DIGEST, digest, sizeof(digest));
+	assert_true(p->recv.differs);
+	f->n_sent = 0;
+	for (unsigned int i = 0; i < 10 && !find_sent(f, CTS_MSG_PULL); i++) {
+		f->b.now += 100 * MS;
+		hello(f, &them1);
+		session_run(&f->s);
+	}
+	assert_non_null(find_sent(f, CTS_MSG_PULL));
+	assert_int_equal(find_sent(f, CTS_MSG_PULL)->to, THEM);
+	destroy(f);
+}
+
+static void a_node_that_is_gone_is_shown_as_down(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = start_peer(f);
+
+	assert_int_equal(p->shown, CTS_PEER_JOINING);
+	peer_event(&f->peers, p, PEER_LEAVES, "");
+	health_show(&f->b, &f->sender, &f->peers, p, 0);
+	assert_int_equal(p->shown, CTS_PEER_DOWN);
+	destroy(f);
+}
+
+static void other_configurations_are_told_apart(void **state)
+{
+	static const uint32_t all = CTS_DIFFERS_MODE | CTS_DIFFERS_ATTRS | CTS_DIFFERS_LIMIT;
+	struct fixture *f = create();
+	const struct hello same = plain_hello;
+	struct hello h = same;
+
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), 0);
+	h.lowest = h.highest = CTS_WIRE_VERSION + 1;
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), CTS_DIFFERS_VERSION);
+	h = same;
+	h.lowest = h.highest = CTS_WIRE_VERSION_MIN - 1;
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), CTS_DIFFERS_VERSION);
+	h = same;
+	h.mode++;
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), CTS_DIFFERS_MODE);
+	h = same;
+	h.attrs ^= 2;
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), CTS_DIFFERS_ATTRS);
+	h = same;
+	h.limit = 999;
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), CTS_DIFFERS_LIMIT);
+	h.limit = 1001;
+	assert_int_equal(health_differs(&f->b, &f->sender, &h), 0);
+	for (uint32_t a = 1; a <= all; a++)
+		for (uint32_t b = 1; b < a; b++)
+			if (!(a & ~all) && !(b & ~all))
+				assert_string_not_equal(health_differs_text(a),
+							health_differs_text(b));
+	destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -770,6 +877,10 @@ int main(void)
 		cmocka_unit_test(hello_says_what_this_node_is_and_has_received),
 		cmocka_unit_test(who_is_out_of_step_confirms_nothing),
 		cmocka_unit_test(a_hello_shows_that_the_last_messages_are_missing),
+		cmocka_unit_test(flows_of_a_node_that_is_gone_end_with_their_timeouts),
+		cmocka_unit_test(what_differs_is_pulled),
+		cmocka_unit_test(a_node_that_is_gone_is_shown_as_down),
+		cmocka_unit_test(other_configurations_are_told_apart),
 		cmocka_unit_test(what_peers_lack_for_long_is_said_to_the_transport),
 	};
 
