@@ -9,7 +9,7 @@
 #include <ctsync/log.h>
 
 #include "cli/conntrackd/instances.h"
-#include "cli/conntrackd/local_addrs.h"
+#include "core/node/local_addrs.h"
 
 /* A filter or output of the configuration. */
 struct instance {
@@ -25,7 +25,7 @@ struct instances {
 	bool complete;
 	struct instance *filters, *outputs;  /* owned */
 	size_t n_filters, n_outputs;
-	struct local_addrs *local_addrs;     /* owned; NULL: no filter asks for them */
+	struct cts_node_local_addrs *local_addrs;     /* owned; NULL: no filter asks for them */
 	struct cts_push *push;               /* owned */
 };
 
@@ -57,7 +57,7 @@ static int follow_local_addresses(struct instances *in, struct cts_loop *loop)
 	}
 	if (!wanted)
 		return 0;
-	in->local_addrs = local_addrs_create(loop, local_changed, in);
+	in->local_addrs = cts_node_local_addrs_create(loop, local_changed, in);
 	if (!in->local_addrs)
 		cts_err("local addresses: cannot follow them: %s", strerror(errno));
 	return in->local_addrs ? 0 : -1;
@@ -160,7 +160,7 @@ void instances_destroy(struct instances *in)
 {
 	if (!in)
 		return;
-	local_addrs_destroy(in->local_addrs);
+	cts_node_local_addrs_destroy(in->local_addrs);
 	for (size_t i = 0; i < in->n_filters; i++)
 		((const struct cts_filter_ops *)in->filters[i].ops)->destroy(in->filters[i].priv);
 	for (size_t i = 0; i < in->n_outputs; i++)

@@ -460,6 +460,25 @@ static void two_kernels_that_see_one_flow_come_to_rest(void **state)
 	pair_free(p);
 }
 
+static void of_two_marks_the_newer_one_stays(void **state)
+{
+	struct pair *p = pair_make(true);
+
+	kernel_event(&p->a, 5, TCP_CONNTRACK_ESTABLISHED, 1);
+	run(p, 100);
+	kernel_event(&p->b, 5, TCP_CONNTRACK_FIN_WAIT, 1);
+	run(p, 100);
+	/* both change it before they have each other's word: b twice, a four times */
+	for (uint32_t mark = 6; mark <= 7; mark++)
+		kernel_event(&p->b, 5, TCP_CONNTRACK_FIN_WAIT, mark);
+	for (uint32_t mark = 2; mark <= 5; mark++)
+		kernel_event(&p->a, 5, TCP_CONNTRACK_FIN_WAIT, mark);
+	run(p, 500);
+	assert_int_equal(p->a.kernel[5].flow.mark, 5);
+	assert_int_equal(p->b.kernel[5].flow.mark, 5);
+	pair_free(p);
+}
+
 static void the_same_flow_is_nobodys_news(void **state)
 {
 	struct pair *p = pair_make(true);
@@ -582,6 +601,7 @@ int main(void)
 		cmocka_unit_test(a_demote_gives_up_only_what_another_has),
 		cmocka_unit_test(a_planned_purge_is_cancelled_by_a_promote),
 		cmocka_unit_test(two_kernels_that_see_one_flow_come_to_rest),
+		cmocka_unit_test(of_two_marks_the_newer_one_stays),
 		cmocka_unit_test(the_same_flow_is_nobodys_news),
 		cmocka_unit_test(what_a_full_table_refuses_comes_when_there_is_room),
 		cmocka_unit_test(flows_of_a_node_that_left_are_taken_over),

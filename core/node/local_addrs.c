@@ -11,13 +11,13 @@
 
 #include <ctsync/log.h>
 
-#include "cli/conntrackd/local_addrs.h"
+#include "core/node/local_addrs.h"
 
 #define LOCAL_MAX 4096u           /* addresses; more are left out, with a warning */
 #define MESSAGE_MAX 8192u         /* what changed is not looked at: it may be cut off */
 #define GATHER_US 20000u          /* changes come in flocks */
 
-struct local_addrs {
+struct cts_node_local_addrs {
 	struct mnl_socket *nl;    /* owned */
 	struct cts_watch *watch;  /* owned */
 	struct cts_timer *timer;  /* owned */
@@ -43,7 +43,7 @@ static bool take_address(const struct ifaddrs *i, struct cts_address *a)
 static void read_addresses(void *ctx)
 {
 	struct cts_address *list = calloc(LOCAL_MAX, sizeof(*list));
-	struct local_addrs *la = ctx;
+	struct cts_node_local_addrs *la = ctx;
 	struct ifaddrs *all, *i;
 	size_t n = 0;
 
@@ -64,7 +64,7 @@ static void read_addresses(void *ctx)
 /* Whatever it says, and if some of it got lost (ENOBUFS): all are read again. */
 static void address_changed(void *ctx, unsigned int flags)
 {
-	struct local_addrs *la = ctx;
+	struct cts_node_local_addrs *la = ctx;
 	char buf[MESSAGE_MAX];
 
 	while (mnl_socket_recvfrom(la->nl, buf, sizeof(buf)) >= 0 || errno == ENOSPC)
@@ -72,12 +72,12 @@ static void address_changed(void *ctx, unsigned int flags)
 	cts_timer_arm_us(la->timer, GATHER_US);
 }
 
-struct local_addrs *local_addrs_create(struct cts_loop *loop,
+struct cts_node_local_addrs *cts_node_local_addrs_create(struct cts_loop *loop,
 				       void (*changed)(void *ctx, const struct cts_address *list,
 						       size_t n),
 				       void *ctx)
 {
-	struct local_addrs *la = calloc(1, sizeof(*la));
+	struct cts_node_local_addrs *la = calloc(1, sizeof(*la));
 	int saved;
 
 	if (!la)
@@ -97,12 +97,12 @@ struct local_addrs *local_addrs_create(struct cts_loop *loop,
 	return la;
 err:
 	saved = errno;
-	local_addrs_destroy(la);
+	cts_node_local_addrs_destroy(la);
 	errno = saved;
 	return NULL;
 }
 
-void local_addrs_destroy(struct local_addrs *la)
+void cts_node_local_addrs_destroy(struct cts_node_local_addrs *la)
 {
 	if (!la)
 		return;
