@@ -292,22 +292,34 @@ static void play(struct model *m)
 	}
 }
 
-static void when_events_stop_the_cache_is_the_table(void **state)
+static void model_open(struct model *m, unsigned int seed)
 {
 	static const struct cts_engine_ops ops = { .send = no_send, .max_message = message_size,
 						   .random = some_bytes, .received = received };
 	static const struct cts_engine_conf conf = { .cluster = "c", .node_name = "n",
 						     .table_id = 1, .cache_limit = 1000 };
 	static const struct cts_follow_ops mirror_ops = { .get = ask };
+
+	memset(m, 0, sizeof(*m));
+	m->rng = seed;
+	m->engine = cts_engine_create(&conf, &ops, m, ++m->now);
+	m->mirror = cts_mirror_create(m->engine, &mirror_ops, m);
+	assert_non_null(m->mirror);
+}
+
+static void model_close(struct model *m)
+{
+	cts_mirror_destroy(m->mirror);
+	cts_engine_destroy(m->engine);
+}
+
+static void when_events_stop_the_cache_is_the_table(void **state)
+{
 	struct model *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
-		memset(m, 0, sizeof(*m));
-		m->rng = seed;
-		m->engine = cts_engine_create(&conf, &ops, m, ++m->now);
-		m->mirror = cts_mirror_create(m->engine, &mirror_ops, m);
-		assert_non_null(m->mirror);
+		model_open(m, seed);
 		for (unsigned int round = 0; round < 3; round++) {
 			m->first = m->last = 0;
 			play(m);
@@ -319,9 +331,88 @@ static void when_events_stop_the_cache_is_the_table(void **state)
 						 m->mark[key]);
 			cts_engine_run(m->engine, ++m->now);
 		}
-		cts_mirror_destroy(m->mirror);
-		cts_engine_destroy(m->engine);
+		model_close(m);
 	}
+	free(m);
+}
+
+/* -- one entry by itself -- */
+
+static void hand_on_flow(struct model *m, uint8_t type, uint8_t origin, const struct cts_flow *flow)
+{
+	const struct cts_event event = { .type = type, .origin = origin, .flow = flow };
+	const struct cts_event *ev = &event;
+	uint64_t drop = 0;
+	const struct cts_batch batch = { .size = sizeof(batch), .n = 1, .ev = &ev, .drop = &drop };
+
+	cts_follow_consume(cts_mirror_follow(m->mirror), &batch, ++m->now);
+}
+
+static struct cts_flow cached(struct model *m, const struct cts_flow *flow)
+{
+	uint8_t key[CTS_PACK_KEY_MAX];
+	struct cts_flow_store have;
+	const uint8_t *data;
+	uint32_t ref;
+	size_t len;
+
+	ref = cts_engine_find(m->engine, key, cts_flow_pack_key(flow, key));
+	assert_int_not_equal(ref, 0);
+	data = cts_cache_data(cts_engine_internal(m->engine), ref, &len);
+	assert_int_equal(cts_flow_unpack(data, len, &have, NULL), 0);
+	return have.flow;
+}
+
+/* Bits of this kernel alone stay here, and an entry that was offloaded, which is dumped
+ * without its state and timeout, keeps those that it had. */
+static void local_status_stays_here_and_offloaded_entries_keep_their_state(void **state)
+{
+	const struct told t = { .key = 1, .mark = 5, .state = 3 };
+	struct model *m = calloc(1, sizeof(*m));
+	struct cts_flow flow, have;
+
+	assert_non_null(m);
+	model_open(m, 1);
+	flow_of(&flow, &t);
+	flow.status |= IPS_HELPER | IPS_ASSURED;
+	hand_on_flow(m, CTS_EVENT_NEW, CTS_ORIGIN_KERNEL, &flow);
+	assert_int_equal(cached(m, &flow).status, IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
+	cts_follow_dump_begin(cts_mirror_follow(m->mirror));
+	flow.status |= IPS_OFFLOAD;
+	flow.mark = 6;
+	flow.present &= ~(CTS_FLOW_BIT(CTS_FLOW_TCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT));
+	hand_on_flow(m, CTS_EVENT_NEW, CTS_ORIGIN_DUMP, &flow);
+	have = cached(m, &flow);
+	assert_int_equal(have.mark, 6);
+	assert_int_equal(have.tcp_state, 3);
+	assert_int_equal(have.timeout, 432000);
+	assert_int_equal(have.status, IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
+	model_close(m);
+	free(m);
+}
+
+/* Timeouts run down by themselves everywhere; what counts is that one was set anew. */
+static void a_timeout_counts_when_it_grew_or_fell_below_a_half(void **state)
+{
+	static const struct { uint32_t dumped, cached; } steps[] = {
+		{ 60, 100 }, { 122, 100 }, { 123, 123 }, { 62, 123 }, { 61, 123 }, { 60, 60 },
+	};
+	const struct told t = { .key = 1, .mark = 5, .state = 3 };
+	struct model *m = calloc(1, sizeof(*m));
+	struct cts_flow flow;
+
+	assert_non_null(m);
+	model_open(m, 1);
+	flow_of(&flow, &t);
+	flow.timeout = 100;
+	hand_on_flow(m, CTS_EVENT_NEW, CTS_ORIGIN_KERNEL, &flow);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		flow.timeout = steps[i].dumped;
+		cts_follow_dump_begin(cts_mirror_follow(m->mirror));
+		hand_on_flow(m, CTS_EVENT_NEW, CTS_ORIGIN_DUMP, &flow);
+		assert_int_equal(cached(m, &flow).timeout, steps[i].cached);
+	}
+	model_close(m);
 	free(m);
 }
 
@@ -329,6 +420,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(when_events_stop_the_cache_is_the_table),
+		cmocka_unit_test(a_timeout_counts_when_it_grew_or_fell_below_a_half),
+		cmocka_unit_test(local_status_stays_here_and_offloaded_entries_keep_their_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

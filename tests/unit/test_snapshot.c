@@ -313,6 +313,22 @@ static void a_partial_event_does_not_hide_a_lost_one(void **state)
 	shown_is(f, "");
 }
 
+/* Then nothing was lost, and the kernel need not be asked. */
+static void a_chunk_that_agrees_with_a_partial_event_settles_it(void **state)
+{
+	struct fixture *f = *state;
+	struct cts_flow flow = entry(1, 5, 100);
+
+	whole_dump(f, true, &flow, 1);
+	begin(f, false);
+	event(f, CTS_EVENT_UPDATE, partial(1, IPS_ASSURED, 100));
+	flow.status |= IPS_ASSURED;
+	chunk(f, flow);
+	end(f);
+	asks_nothing(f);
+	shown_is(f, "");
+}
+
 /* Its beginning was lost, too. */
 static void an_unknown_entry_that_changes_is_new(void **state)
 {
@@ -612,6 +628,7 @@ int main(void)
 		CASE(an_older_chunk_does_not_bring_back_what_went),
 		CASE(an_older_chunk_does_not_undo_a_change),
 		CASE(a_partial_event_does_not_hide_a_lost_one),
+		CASE(a_chunk_that_agrees_with_a_partial_event_settles_it),
 		CASE(an_unknown_entry_that_changes_is_new),
 		CASE(of_two_entries_with_a_key_the_kernel_says_which),
 		CASE(an_offloaded_flow_keeps_its_state),
