@@ -655,6 +655,37 @@ static void questions_about_no_level_are_refused(void **state)
 	destroy(w);
 }
 
+/* ... or for as long as the last part may take. */
+static void lists_are_worked_on_when_the_last_part_is_there(void **state)
+{
+	struct world *w = create(100);
+	struct pull p = { .what = PULL_LISTS, .high = 1 };
+	uint8_t leaf[] = { 0, 7, 0 };
+	struct cts_wire_in in = { .buf = leaf, .len = sizeof(leaf) };
+
+	for (int last = 0; last < 2; last++) {
+		uint64_t begin = w->owner.now;
+
+		p.flags = 0;
+		in.pos = 0;
+		assert_true(answer_pull(&w->answer, &p, &in, w->owner.now));
+		w->owner.now += LISTS_WAIT_NS - 1;
+		answer_step(&w->answer, &w->table, &w->owner);
+		assert_true(answer_busy(&w->answer));
+		assert_int_equal(answer_deadline(&w->answer), begin + LISTS_WAIT_NS);
+		w->owner.now += !last;
+		p.flags = PULL_LAST;
+		in.pos = 0;
+		if (last)
+			assert_true(answer_pull(&w->answer, &p, &in, w->owner.now));
+		while (answer_step(&w->answer, &w->table, &w->owner))
+			;
+		assert_false(answer_busy(&w->answer));
+		assert_int_equal(answer_deadline(&w->answer), NEVER);
+	}
+	destroy(w);
+}
+
 static void a_repair_that_is_under_way_is_not_judged_at_once(void **state)
 {
 	struct world *w = create(2000);
@@ -744,6 +775,7 @@ int main(void)
 		cmocka_unit_test(damaged_sums_and_drops_are_refused),
 		cmocka_unit_test(a_question_without_answer_is_given_up_in_the_end),
 		cmocka_unit_test(questions_about_no_level_are_refused),
+		cmocka_unit_test(lists_are_worked_on_when_the_last_part_is_there),
 		cmocka_unit_test(a_repair_that_is_under_way_is_not_judged_at_once),
 		cmocka_unit_test(room_that_did_not_last_is_tried_later_each_time),
 		cmocka_unit_test(sums_that_were_not_asked_for_change_nothing),

@@ -117,6 +117,32 @@ static void it_never_leaves_its_bounds(void **state)
 	assert_int_equal(p.window, 5000);
 }
 
+static void it_is_full_when_nothing_more_fits(void **state)
+{
+	struct pace p;
+
+	pace_init(&p, 10 * LEN);
+	assert_int_equal(fill(&p), 10);
+	assert_false(pace_room(&p, 1));
+}
+
+/* What was acknowledged before a loss does not count for the next step. */
+static void a_loss_starts_the_round_again(void **state)
+{
+	struct pace p;
+	uint64_t was;
+
+	pace_init(&p, MAX);
+	pace_lost(&p, 0, 1, 1);
+	fill(&p);
+	pace_acked(&p, p.window - 1);
+	pace_lost(&p, 0, 2, 2);
+	was = p.window;
+	fill(&p);
+	pace_acked(&p, LEN);
+	assert_int_equal(p.window, was);
+}
+
 static void what_does_not_fill_the_window_does_not_widen_it(void **state)
 {
 	struct pace p;
@@ -181,6 +207,9 @@ static void round_trips_are_smoothed(void **state)
 	for (int i = 0; i < 300; i++)
 		pace_rtt(&p, 0);             /* 0 would mean: not measured */
 	assert_true(p.srtt_ns > 0);
+	pace_init(&p, MAX);
+	pace_rtt(&p, 0);
+	assert_int_equal(p.srtt_ns, 1);
 }
 
 static void probes_come_later_and_later_until_one_is_answered(void **state)
@@ -519,6 +548,8 @@ int main(void)
 		cmocka_unit_test(after_a_loss_it_grows_by_one_message_a_round),
 		cmocka_unit_test(losses_of_one_round_shrink_it_once),
 		cmocka_unit_test(it_never_leaves_its_bounds),
+		cmocka_unit_test(it_is_full_when_nothing_more_fits),
+		cmocka_unit_test(a_loss_starts_the_round_again),
 		cmocka_unit_test(what_does_not_fill_the_window_does_not_widen_it),
 		cmocka_unit_test(a_message_larger_than_the_window_goes_alone),
 		cmocka_unit_test(what_is_forgotten_teaches_nothing),
