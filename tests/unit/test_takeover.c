@@ -476,6 +476,15 @@ static void of_two_marks_the_newer_one_stays(void **state)
 	run(p, 500);
 	assert_int_equal(p->a.kernel[5].flow.mark, 5);
 	assert_int_equal(p->b.kernel[5].flow.mark, 5);
+
+	/* the other way round: b receives an older word than its own */
+	for (uint32_t mark = 10; mark <= 11; mark++)
+		kernel_event(&p->a, 5, TCP_CONNTRACK_FIN_WAIT, mark);
+	for (uint32_t mark = 12; mark <= 16; mark++)
+		kernel_event(&p->b, 5, TCP_CONNTRACK_FIN_WAIT, mark);
+	run(p, 500);
+	assert_int_equal(p->a.kernel[5].flow.mark, 16);
+	assert_int_equal(p->b.kernel[5].flow.mark, 16);
 	pair_free(p);
 }
 
