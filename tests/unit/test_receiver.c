@@ -392,6 +392,7 @@ static void digest(struct fixture *f, uint64_t seq, uint8_t flags, int off)
 static void equal_is_said_and_remembered(void **state)
 {
 	struct fixture *f = create(CTS_MODE_FTFW, 1);
+	struct message m;
 
 	data(f, 1);
 	assert_false(receiver_holds(&f->r));
@@ -413,6 +414,10 @@ static void equal_is_said_and_remembered(void **state)
 	digest(f, 6, 0, 0);
 	assert_false(f->r.differs);
 	assert_false(compare_running(&f->r.compare));
+	begin(&m, 0);                        /* as many have to be there, too */
+	put_digest(&m, 0, f->r.replica.sums.count + 1, f->r.replica.sums.total);
+	deliver(f, 7, &m);
+	assert_true(f->r.differs);
 	destroy(f);
 }
 
