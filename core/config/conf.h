@@ -3,8 +3,8 @@
  * The daemon's configuration (libconfig), parsed and checked. Named conf, not
  * config: "config.h" is the build's own header and must not be hidden here.
  */
-#ifndef CTS_RUNTIME_CONF_H
-#define CTS_RUNTIME_CONF_H
+#ifndef CTS_CONFIG_CONF_H
+#define CTS_CONFIG_CONF_H
 
 #include "core/plugin/loader.h"
 #include "core/plugin/option_table.h"

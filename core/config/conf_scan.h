@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A look at configuration files before libconfig reads them. */
-#ifndef CTS_RUNTIME_CONF_SCAN_H
-#define CTS_RUNTIME_CONF_SCAN_H
+#ifndef CTS_CONFIG_CONF_SCAN_H
+#define CTS_CONFIG_CONF_SCAN_H
 
 #include "core/plugin/option_table.h"
 

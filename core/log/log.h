@@ -4,8 +4,8 @@
  * as they are, debug lines nowhere. The target is the process's, as stderr is: the
  * one piece of state that belongs to no instance.
  */
-#ifndef CTS_RUNTIME_LOG_H
-#define CTS_RUNTIME_LOG_H
+#ifndef CTS_LOG_LOG_H
+#define CTS_LOG_LOG_H
 
 #include <ctsync/log.h>
 
