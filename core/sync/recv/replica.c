@@ -126,8 +126,7 @@ static bool evict(struct replica *r, struct base *b)
 		e = cts_cache_entry(r->cache, r->evict_cursor);
 		if (r->orphans ? !replica_is_orphan(r, e) : e->aux == r->gen)
 			continue;
-		uncount(r, e, 0);
-		cts_cache_remove(r->cache, r->evict_cursor);
+		replica_remove(r, b, r->evict_cursor);
 		b->st.evicted++;
 		return true;
 	}
