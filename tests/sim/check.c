@@ -107,7 +107,8 @@ static void check_bounds(struct world *w, struct sim_node *n)
 			   (unsigned long long)window_len(&s->window));
 	if (s->table.dirty.len + s->table.held_back.len > cts_cache_count(s->table.cache))
 		world_fail(w, "I4: %s has more in its queue than in its cache", n->name);
-	if (s->table.tombstones > s->table.tombstones_max)
+	if (s->table.tombstones > s->table.tombstones_max + s->table.dirty.len +
+				  s->table.held_back.len + s->table.retransmit.waiting)
 		world_fail(w, "I4: %s has %llu tombstones", n->name,
 			   (unsigned long long)s->table.tombstones);
 	if (s->table.retransmit.len > s->table.retransmit.max)
@@ -239,7 +240,8 @@ static void check_orphans(struct world *w, struct sim_node *n)
 	peers_for_each(p, &n->engine->peers) {
 		const struct replica *r = &p->recv.replica;
 
-		if (r->orphans && w->now - r->orphan_ns > late && w->now > n->excused_until + late)
+		if (r->orphans && w->now - r->orphan_ns > late && w->now > n->excused_until + late &&
+		    w->now > w->tolerant_until)
 			world_fail(w, "%s keeps %llu orphans of %s's former table", n->name,
 				   (unsigned long long)r->orphans, p->name);
 	}
