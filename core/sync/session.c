@@ -48,8 +48,11 @@ static void report_of(const struct session *s, const struct peer *p, struct repo
 {
 	const struct receiver *v = &p->recv;
 
-	*r = (struct report){ .node = p->id, .epoch = p->epoch, .start = v->start,
-			      .high = v->high, .equal_at = v->equal_at };
+	/* Out of step it goes by no start. So who told it that lately, and counts it in
+	 * again by now, sees that it does not know. */
+	*r = (struct report){ .node = p->id, .epoch = p->epoch,
+			      .start = v->detached ? 0 : v->start, .high = v->high,
+			      .equal_at = v->equal_at };
 	r->flags = (receiver_holds(v) ? REPORT_HOLDS : 0) |
 		   (v->replica.refused ? REPORT_REFUSED : 0) | (s->lacking ? REPORT_LACKING : 0) |
 		   (v->gaps.n ? REPORT_GAPS : 0);
