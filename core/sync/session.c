@@ -650,25 +650,39 @@ void session_receive(struct session *s, unsigned int link, uint32_t peer, const 
 
 /* -- time -- */
 
-/* A peer is heard, and goes on to say that it lacks what was sent. */
+/* Does what is sent to p get lost? It is heard and acknowledges nothing for long, or most of
+ * what it reports on is missing: a link that stands by may carry a message now and then. */
+static bool is_undelivered(const struct session *s, const struct peer *p,
+			   const struct receiver_view *v)
+{
+	uint64_t now = s->base->now;
+
+	if (!peer_in_window(p))
+		return false;
+	if (v->missed > 1 && v->missed > v->arrived)
+		return true;
+	return now - v->progress_ns >= UNDELIVERED_NS &&
+	       p->named_ns >= v->progress_ns + UNDELIVERED_NS / 5 &&
+	       (p->state != PEER_FOLLOWING || v->pace.in_flight);
+}
+
 static void check_undelivered(struct session *s)
 {
 	struct base *b = s->base;
+	bool undelivered = false;
 	struct peer *p;
 
 	if (!base_reliable(b) || !b->ops.undelivered || b->now < s->undelivered_ns)
 		return;
+	s->undelivered_ns = b->now + UNDELIVERED_NS;
 	peers_for_each(p, s->peers) {
-		const struct receiver_view *v = &s->sender->window.view[peer_index(s->peers, p)];
+		struct receiver_view *v = &s->sender->window.view[peer_index(s->peers, p)];
 
-		if (!peer_in_window(p) || b->now - v->progress_ns < UNDELIVERED_NS ||
-		    p->named_ns < v->progress_ns + UNDELIVERED_NS / 5 ||
-		    (p->state == PEER_FOLLOWING && !v->pace.in_flight))
-			continue;
-		s->undelivered_ns = b->now + UNDELIVERED_NS;
-		b->ops.undelivered(b->ctx);
-		return;
+		undelivered |= is_undelivered(s, p, v);
+		v->arrived = v->missed = 0;
 	}
+	if (undelivered)
+		b->ops.undelivered(b->ctx);
 }
 
 static void check_peer(struct session *s, struct peer *p)

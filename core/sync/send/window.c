@@ -252,9 +252,11 @@ bool window_ack(struct window *w, struct table *t, unsigned int i, uint64_t high
 		s->unacked_by &= ~bit_of(i);
 		if (in_gaps(gaps, &at, seq)) {
 			v->denied_ns = now;
+			v->missed++;
 			message_lost(w, t, v, s);
 		} else {
 			pace_acked(&v->pace, s->bytes);
+			v->arrived++;
 			note_size(w, s, false);
 			newest = s;
 			if (s->ack_now && seq == high)
