@@ -131,6 +131,8 @@ static void read_reports(const char *path, uint64_t *lost, uint64_t *shown)
 		const char *text = strstr(line, "(conntrack-tools): ");
 		uint64_t n;
 
+		if (strncmp(line, "NOTICE: ", 8) == 0)
+			continue;  /* the size of the buffer, as -b was given */
 		assert_non_null(text);
 		text += strlen("(conntrack-tools): ");
 		if (sscanf(text, "lost %" SCNu64, &n) == 1)

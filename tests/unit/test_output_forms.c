@@ -200,7 +200,7 @@ static const struct form forms[FLOWS] = {
 		.save =
 		"-A -t 300 -u SEEN_REPLY,ASSURED -w 5 -s 10.0.0.1 -d 10.0.0.2 -r 10.0.0.2 -n 20"
 		"3.0.113.1 -p tcp --sport 1024 --dport 80 --reply-port-src 80 --reply-port-dst "
-		"5000 --state ESTABLISHED -m 7 --label-add 3,127 --helper ftp",
+		"5000 --state ESTABLISHED -m 7 # labels=3,127 helper=ftp",
 	},
 	{
 		.json =
