@@ -219,7 +219,7 @@ static const struct form forms[FLOWS] = {
 		.save =
 		"-A --orig-zone 3 --reply-zone 4 -s 2001:db8::1 -d 2001:db8::2 -r 2001:db8::2 -"
 		"q 2001:db8::1 -p sctp --sport 1024 --dport 80 --reply-port-src 80 --reply-port"
-		"-dst 1024 --state ESTABLISHED --orig-vtag 17 --reply-vtag 18",
+		"-dst 1024 --state ESTABLISHED --orig-vtag 17 --reply-vtag 18 # vtags",
 	},
 	{
 		.json =
