@@ -30,6 +30,8 @@ const char *health_holds_mine(const struct base *b, const struct sender *s,
 		return peer_present(p) ? NULL : "it is gone";
 	if (why)
 		return why;
+	if (b->faults && b->faults->never_withdraw && p->shown == CTS_PEER_SYNCED)
+		return NULL;
 	if (!s->table.ready)
 		return "the kernel's table is not read yet";
 	if (s->table.missing)
@@ -57,7 +59,8 @@ const char *health_held_here(const struct base *b, const struct peer *p, uint64_
 
 	if (p->state == PEER_GONE)
 		return "it is gone";
-	if (b->faults && b->faults->confirm_blindly)
+	if (b->faults && (b->faults->confirm_blindly ||
+			  (b->faults->never_withdraw && p->shown == CTS_PEER_SYNCED)))
 		return NULL;
 	if (b->now - p->last_received_ns >= CONFIRMED_NS)
 		return "nothing was received from it lately";

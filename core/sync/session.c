@@ -385,7 +385,8 @@ static void report_received(struct session *s, struct peer *p, const struct repo
 	}
 	p->named_ns = b->now;
 	peer_event(s->peers, p, PEER_NAMES_US, "it receives, and is received");
-	if (!peer_in_window(p) || r->start != w->view[i].start) {
+	if (!peer_in_window(p) ||
+	    (r->start != w->view[i].start && !(b->faults && b->faults->any_start))) {
 		/* One that was overtaken says the same once, not again and again. */
 		if (p->state == PEER_FOLLOWING && ++p->mismatches > 1)
 			peer_event(s->peers, p, PEER_RESTARTS, "it lost its place in the stream");

@@ -95,6 +95,10 @@ struct cts_faults {
 	bool settle_early;           /* take a gap for settled before its entries came again */
 	bool equal_by_count;         /* take as many entries for the same entries */
 	bool confirm_blindly;        /* in sync without a confirmation */
+	bool never_withdraw;         /* in sync once is in sync while it is there */
+	bool wrong_digest;           /* the digest of every fourth size of a table is not its own */
+	bool forget_deleted;         /* free a tombstone when its DELETE was sent */
+	bool any_start;              /* an acknowledgement of another start counts for this one */
 };
 
 #endif

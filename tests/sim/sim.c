@@ -28,7 +28,8 @@ struct options {
 static int usage(void)
 {
 	fputs("usage: sim [--seeds A-B] [--nodes N] [--seed S [--trace]] [--jobs N] [--time S]\n"
-	      "           [--break late|settle|count|blindly] [--scenario NAME|list]\n", stderr);
+	      "           [--break late|settle|count|blindly|keep|digest|forget|start]\n"
+	      "           [--scenario NAME|list]\n", stderr);
 	return 2;
 }
 
@@ -40,18 +41,21 @@ static bool number(const char *text, char **end, unsigned long long *value)
 
 static bool set_break(struct options *o, const char *rule)
 {
-	o->rule = rule;
-	if (!strcmp(rule, "late"))
-		o->faults.apply_late = true;
-	else if (!strcmp(rule, "settle"))
-		o->faults.settle_early = true;
-	else if (!strcmp(rule, "count"))
-		o->faults.equal_by_count = true;
-	else if (!strcmp(rule, "blindly"))
-		o->faults.confirm_blindly = true;
-	else
-		return false;
-	return true;
+	const struct { const char *name; bool *fault; } rules[] = {
+		{ "late", &o->faults.apply_late }, { "settle", &o->faults.settle_early },
+		{ "count", &o->faults.equal_by_count }, { "blindly", &o->faults.confirm_blindly },
+		{ "keep", &o->faults.never_withdraw }, { "digest", &o->faults.wrong_digest },
+		{ "forget", &o->faults.forget_deleted }, { "start", &o->faults.any_start },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (strcmp(rule, rules[i].name))
+			continue;
+		o->rule = rule;
+		*rules[i].fault = true;
+		return true;
+	}
+	return false;
 }
 
 static bool parse_number(struct options *o, int c)
