@@ -19,9 +19,9 @@
 #include "core/flow/tuple.h"
 #include "core/flow/walk.h"
 
-static bool decode_ip(const struct walk *outer, struct cts_tuple *t)
+static bool decode_ip(struct payload p, struct cts_tuple *t)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	unsigned int v4 = 0, v6 = 0;
 	bool ok = true;
 	int type;
@@ -29,19 +29,19 @@ static bool decode_ip(const struct walk *outer, struct cts_tuple *t)
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_IP_V4_SRC:
-			ok = get_addr(&w, &t->src, 4);
+			ok = get_addr(w.payload, &t->src, 4);
 			v4 |= 1;
 			break;
 		case CTA_IP_V4_DST:
-			ok = get_addr(&w, &t->dst, 4);
+			ok = get_addr(w.payload, &t->dst, 4);
 			v4 |= 2;
 			break;
 		case CTA_IP_V6_SRC:
-			ok = get_addr(&w, &t->src, 16);
+			ok = get_addr(w.payload, &t->src, 16);
 			v6 |= 1;
 			break;
 		case CTA_IP_V6_DST:
-			ok = get_addr(&w, &t->dst, 16);
+			ok = get_addr(w.payload, &t->dst, 16);
 			v6 |= 2;
 			break;
 		}
@@ -52,9 +52,9 @@ static bool decode_ip(const struct walk *outer, struct cts_tuple *t)
 	return v4 + v6 == 3; /* both of one family */
 }
 
-static bool decode_proto(const struct walk *outer, struct cts_tuple *t)
+static bool decode_proto(struct payload p, struct cts_tuple *t)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true, num = false;
 	uint16_t sport = 0, dport = 0, id = 0;
 	uint8_t icmp_type = 0, icmp_code = 0;
@@ -63,25 +63,25 @@ static bool decode_proto(const struct walk *outer, struct cts_tuple *t)
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_PROTO_NUM:
-			num = ok = get_u8(&w, &t->proto);
+			num = ok = get_u8(w.payload, &t->proto);
 			break;
 		case CTA_PROTO_SRC_PORT:
-			ok = get_be16(&w, &sport);
+			ok = get_be16(w.payload, &sport);
 			break;
 		case CTA_PROTO_DST_PORT:
-			ok = get_be16(&w, &dport);
+			ok = get_be16(w.payload, &dport);
 			break;
 		case CTA_PROTO_ICMP_ID:
 		case CTA_PROTO_ICMPV6_ID:
-			ok = get_be16(&w, &id);
+			ok = get_be16(w.payload, &id);
 			break;
 		case CTA_PROTO_ICMP_TYPE:
 		case CTA_PROTO_ICMPV6_TYPE:
-			ok = get_u8(&w, &icmp_type);
+			ok = get_u8(w.payload, &icmp_type);
 			break;
 		case CTA_PROTO_ICMP_CODE:
 		case CTA_PROTO_ICMPV6_CODE:
-			ok = get_u8(&w, &icmp_code);
+			ok = get_u8(w.payload, &icmp_code);
 			break;
 		}
 	}
@@ -102,10 +102,10 @@ static bool decode_proto(const struct walk *outer, struct cts_tuple *t)
 	return ok && num && !w.bad;
 }
 
-bool cts_tuple_decode(const struct walk *outer, struct cts_tuple *t, uint16_t *zone,
+bool cts_tuple_decode(struct payload p, struct cts_tuple *t, uint16_t *zone,
 		      bool *has_zone)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true, ip = false, proto = false;
 	int type;
 
@@ -113,23 +113,23 @@ bool cts_tuple_decode(const struct walk *outer, struct cts_tuple *t, uint16_t *z
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_TUPLE_IP:
-			ip = ok = decode_ip(&w, t);
+			ip = ok = decode_ip(w.payload, t);
 			break;
 		case CTA_TUPLE_PROTO:
-			proto = ok = decode_proto(&w, t);
+			proto = ok = decode_proto(w.payload, t);
 			break;
 		case CTA_TUPLE_ZONE:
 			if (has_zone)
-				*has_zone = ok = get_u16(&w, zone);
+				*has_zone = ok = get_u16(w.payload, zone);
 			break;
 		}
 	}
 	return ok && ip && proto && !w.bad;
 }
 
-static bool decode_tcp(const struct walk *outer, struct cts_flow *f)
+static bool decode_tcp(struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
@@ -139,23 +139,23 @@ static bool decode_tcp(const struct walk *outer, struct cts_flow *f)
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_PROTOINFO_TCP_STATE:
-			ok = get_u8(&w, &f->tcp_state);
+			ok = get_u8(w.payload, &f->tcp_state);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
 			break;
 		case CTA_PROTOINFO_TCP_WSCALE_ORIGINAL:
 		case CTA_PROTOINFO_TCP_WSCALE_REPLY:
-			ok = get_u8(&w, &f->tcp_wscale[type == CTA_PROTOINFO_TCP_WSCALE_REPLY]);
+			ok = get_u8(w.payload, &f->tcp_wscale[type == CTA_PROTOINFO_TCP_WSCALE_REPLY]);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_WSCALE);
 			break;
 		case CTA_PROTOINFO_TCP_FLAGS_ORIGINAL:
 		case CTA_PROTOINFO_TCP_FLAGS_REPLY: {
 			int dir = type == CTA_PROTOINFO_TCP_FLAGS_REPLY;
 
-			ok = w.len >= sizeof(struct nf_ct_tcp_flags);
+			ok = w.payload.len >= sizeof(struct nf_ct_tcp_flags);
 			if (!ok)
 				break;
-			f->tcp_flags[dir] = w.data[0];
-			f->tcp_flags_mask[dir] = w.data[1];
+			f->tcp_flags[dir] = w.payload.data[0];
+			f->tcp_flags_mask[dir] = w.payload.data[1];
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_FLAGS);
 			break;
 		}
@@ -164,9 +164,9 @@ static bool decode_tcp(const struct walk *outer, struct cts_flow *f)
 	return ok && !w.bad;
 }
 
-static bool decode_sctp(const struct walk *outer, struct cts_flow *f)
+static bool decode_sctp(struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
@@ -174,12 +174,12 @@ static bool decode_sctp(const struct walk *outer, struct cts_flow *f)
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_PROTOINFO_SCTP_STATE:
-			ok = get_u8(&w, &f->sctp_state);
+			ok = get_u8(w.payload, &f->sctp_state);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE);
 			break;
 		case CTA_PROTOINFO_SCTP_VTAG_ORIGINAL:
 		case CTA_PROTOINFO_SCTP_VTAG_REPLY:
-			ok = get_u32(&w, &f->sctp_vtag[type == CTA_PROTOINFO_SCTP_VTAG_REPLY]);
+			ok = get_u32(w.payload, &f->sctp_vtag[type == CTA_PROTOINFO_SCTP_VTAG_REPLY]);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
 			break;
 		}
@@ -187,24 +187,24 @@ static bool decode_sctp(const struct walk *outer, struct cts_flow *f)
 	return ok && !w.bad;
 }
 
-static bool decode_dccp(const struct walk *outer, struct cts_flow *f)
+static bool decode_dccp(struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_PROTOINFO_DCCP_STATE:
-			ok = get_u8(&w, &f->dccp_state);
+			ok = get_u8(w.payload, &f->dccp_state);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE);
 			break;
 		case CTA_PROTOINFO_DCCP_ROLE:
-			ok = get_u8(&w, &f->dccp_role);
+			ok = get_u8(w.payload, &f->dccp_role);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE);
 			break;
 		case CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ:
-			ok = get_u64(&w, &f->dccp_seq);
+			ok = get_u64(w.payload, &f->dccp_seq);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_SEQ);
 			break;
 		}
@@ -212,31 +212,31 @@ static bool decode_dccp(const struct walk *outer, struct cts_flow *f)
 	return ok && !w.bad;
 }
 
-static bool decode_protoinfo(const struct walk *outer, struct cts_flow *f)
+static bool decode_protoinfo(struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_PROTOINFO_TCP:
-			ok = decode_tcp(&w, f);
+			ok = decode_tcp(w.payload, f);
 			break;
 		case CTA_PROTOINFO_SCTP:
-			ok = decode_sctp(&w, f);
+			ok = decode_sctp(w.payload, f);
 			break;
 		case CTA_PROTOINFO_DCCP:
-			ok = decode_dccp(&w, f);
+			ok = decode_dccp(w.payload, f);
 			break;
 		}
 	}
 	return ok && !w.bad;
 }
 
-static bool decode_counters(const struct walk *outer, struct cts_flow *f, enum cts_dir dir)
+static bool decode_counters(struct payload p, struct cts_flow *f, enum cts_dir dir)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
@@ -244,30 +244,30 @@ static bool decode_counters(const struct walk *outer, struct cts_flow *f, enum c
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_COUNTERS_PACKETS:
-			ok = get_u64(&w, &f->packets[dir]);
+			ok = get_u64(w.payload, &f->packets[dir]);
 			break;
 		case CTA_COUNTERS_BYTES:
-			ok = get_u64(&w, &f->bytes[dir]);
+			ok = get_u64(w.payload, &f->bytes[dir]);
 			break;
 		}
 	}
 	return ok && !w.bad;
 }
 
-static bool decode_timestamp(const struct walk *outer, struct cts_flow *f)
+static bool decode_timestamp(struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_TIMESTAMP_START:
-			ok = get_u64(&w, &f->start_ns);
+			ok = get_u64(w.payload, &f->start_ns);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_START);
 			break;
 		case CTA_TIMESTAMP_STOP:
-			ok = get_u64(&w, &f->stop_ns);
+			ok = get_u64(w.payload, &f->stop_ns);
 			f->present |= CTS_FLOW_BIT(CTS_FLOW_STOP);
 			break;
 		}
@@ -275,9 +275,9 @@ static bool decode_timestamp(const struct walk *outer, struct cts_flow *f)
 	return ok && !w.bad;
 }
 
-static bool decode_seqadj(const struct walk *outer, struct cts_flow *f, enum cts_dir dir)
+static bool decode_seqadj(struct payload p, struct cts_flow *f, enum cts_dir dir)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
@@ -285,22 +285,22 @@ static bool decode_seqadj(const struct walk *outer, struct cts_flow *f, enum cts
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_SEQADJ_CORRECTION_POS:
-			ok = get_u32(&w, &f->seqadj_pos[dir]);
+			ok = get_u32(w.payload, &f->seqadj_pos[dir]);
 			break;
 		case CTA_SEQADJ_OFFSET_BEFORE:
-			ok = get_u32(&w, &f->seqadj_before[dir]);
+			ok = get_u32(w.payload, &f->seqadj_before[dir]);
 			break;
 		case CTA_SEQADJ_OFFSET_AFTER:
-			ok = get_u32(&w, &f->seqadj_after[dir]);
+			ok = get_u32(w.payload, &f->seqadj_after[dir]);
 			break;
 		}
 	}
 	return ok && !w.bad;
 }
 
-static bool decode_synproxy(const struct walk *outer, struct cts_flow *f)
+static bool decode_synproxy(struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
@@ -308,13 +308,13 @@ static bool decode_synproxy(const struct walk *outer, struct cts_flow *f)
 	while (ok && (type = walk_next(&w)) >= 0) {
 		switch (type) {
 		case CTA_SYNPROXY_ISN:
-			ok = get_u32(&w, &f->synproxy_isn);
+			ok = get_u32(w.payload, &f->synproxy_isn);
 			break;
 		case CTA_SYNPROXY_ITS:
-			ok = get_u32(&w, &f->synproxy_its);
+			ok = get_u32(w.payload, &f->synproxy_its);
 			break;
 		case CTA_SYNPROXY_TSOFF:
-			ok = get_u32(&w, &f->synproxy_tsoff);
+			ok = get_u32(w.payload, &f->synproxy_tsoff);
 			break;
 		}
 	}
@@ -322,102 +322,102 @@ static bool decode_synproxy(const struct walk *outer, struct cts_flow *f)
 }
 
 /* CTA_HELP and CTA_SECCTX: one string each, both numbered 1 in their nest. */
-static bool decode_name(const struct walk *outer, const char **str, uint16_t *len, bool *found)
+static bool decode_name(struct payload p, const char **str, uint16_t *len, bool *found)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true;
 	int type;
 
 	static_assert((int)CTA_HELP_NAME == (int)CTA_SECCTX_NAME, "one reader for both");
 	while (ok && (type = walk_next(&w)) >= 0)
 		if (type == CTA_HELP_NAME)
-			*found = ok = get_string(&w, str, len);
+			*found = ok = get_string(w.payload, str, len);
 	return ok && !w.bad;
 }
 
 /* Label words are in host order and the message is aligned to 4 bytes. */
-static bool decode_labels(const struct walk *w, const uint32_t **labels, uint16_t *len)
+static bool decode_labels(struct payload p, const uint32_t **labels, uint16_t *len)
 {
-	if (w->len % sizeof(uint32_t))
+	if (p.len % sizeof(uint32_t))
 		return false;
-	*labels = (const void *)w->data;
-	*len = (uint16_t)w->len;
+	*labels = (const void *)p.data;
+	*len = (uint16_t)p.len;
 	return true;
 }
 
 /* One top-level attribute: on success its bits, else ok is cleared. */
-static inline uint64_t decode_attr(int type, const struct walk *w, struct cts_flow *f, bool *ok)
+static inline uint64_t decode_attr(int type, struct payload p, struct cts_flow *f, bool *ok)
 {
 	bool found = false;
 
 	switch (type) {
 	case CTA_TUPLE_ORIG:
-		*ok = cts_tuple_decode(w, &f->orig, &f->zone_dir[CTS_DIR_ORIG], &found);
+		*ok = cts_tuple_decode(p, &f->orig, &f->zone_dir[CTS_DIR_ORIG], &found);
 		return CTS_FLOW_BIT(CTS_FLOW_ORIG) |
 		       (found ? CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) : 0);
 	case CTA_TUPLE_REPLY:
-		*ok = cts_tuple_decode(w, &f->reply, &f->zone_dir[CTS_DIR_REPLY], &found);
+		*ok = cts_tuple_decode(p, &f->reply, &f->zone_dir[CTS_DIR_REPLY], &found);
 		return CTS_FLOW_BIT(CTS_FLOW_REPLY) |
 		       (found ? CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY) : 0);
 	case CTA_TUPLE_MASTER:
-		*ok = cts_tuple_decode(w, &f->master, NULL, NULL);
+		*ok = cts_tuple_decode(p, &f->master, NULL, NULL);
 		return CTS_FLOW_BIT(CTS_FLOW_MASTER);
 	case CTA_STATUS:
-		*ok = get_u32(w, &f->status);
+		*ok = get_u32(p, &f->status);
 		return CTS_FLOW_BIT(CTS_FLOW_STATUS);
 	case CTA_PROTOINFO:
-		*ok = decode_protoinfo(w, f);
+		*ok = decode_protoinfo(p, f);
 		return 0;
 	case CTA_HELP:
-		*ok = decode_name(w, &f->helper, &f->helper_len, &found);
+		*ok = decode_name(p, &f->helper, &f->helper_len, &found);
 		return found ? CTS_FLOW_BIT(CTS_FLOW_HELPER) : 0;
 	case CTA_TIMEOUT:
-		*ok = get_u32(w, &f->timeout);
+		*ok = get_u32(p, &f->timeout);
 		return CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
 	case CTA_MARK:
-		*ok = get_u32(w, &f->mark);
+		*ok = get_u32(p, &f->mark);
 		return CTS_FLOW_BIT(CTS_FLOW_MARK);
 	case CTA_COUNTERS_ORIG:
-		*ok = decode_counters(w, f, CTS_DIR_ORIG);
+		*ok = decode_counters(p, f, CTS_DIR_ORIG);
 		return CTS_FLOW_BIT(CTS_FLOW_COUNTERS_ORIG);
 	case CTA_COUNTERS_REPLY:
-		*ok = decode_counters(w, f, CTS_DIR_REPLY);
+		*ok = decode_counters(p, f, CTS_DIR_REPLY);
 		return CTS_FLOW_BIT(CTS_FLOW_COUNTERS_REPLY);
 	case CTA_USE:
-		*ok = get_u32(w, &f->use);
+		*ok = get_u32(p, &f->use);
 		return CTS_FLOW_BIT(CTS_FLOW_USE);
 	case CTA_ID:
-		*ok = get_u32(w, &f->id);
+		*ok = get_u32(p, &f->id);
 		return CTS_FLOW_BIT(CTS_FLOW_ID);
 	case CTA_SEQ_ADJ_ORIG:
-		*ok = decode_seqadj(w, f, CTS_DIR_ORIG);
+		*ok = decode_seqadj(p, f, CTS_DIR_ORIG);
 		return CTS_FLOW_BIT(CTS_FLOW_SEQADJ_ORIG);
 	case CTA_SEQ_ADJ_REPLY:
-		*ok = decode_seqadj(w, f, CTS_DIR_REPLY);
+		*ok = decode_seqadj(p, f, CTS_DIR_REPLY);
 		return CTS_FLOW_BIT(CTS_FLOW_SEQADJ_REPLY);
 	case CTA_SECMARK:
-		*ok = get_u32(w, &f->secmark);
+		*ok = get_u32(p, &f->secmark);
 		return CTS_FLOW_BIT(CTS_FLOW_SECMARK);
 	case CTA_ZONE:
-		*ok = get_u16(w, &f->zone);
+		*ok = get_u16(p, &f->zone);
 		return CTS_FLOW_BIT(CTS_FLOW_ZONE);
 	case CTA_SECCTX:
-		*ok = decode_name(w, &f->secctx, &f->secctx_len, &found);
+		*ok = decode_name(p, &f->secctx, &f->secctx_len, &found);
 		return found ? CTS_FLOW_BIT(CTS_FLOW_SECCTX) : 0;
 	case CTA_TIMESTAMP:
-		*ok = decode_timestamp(w, f);
+		*ok = decode_timestamp(p, f);
 		return 0;
 	case CTA_LABELS:
-		*ok = decode_labels(w, &f->labels, &f->labels_len);
+		*ok = decode_labels(p, &f->labels, &f->labels_len);
 		return CTS_FLOW_BIT(CTS_FLOW_LABELS);
 	case CTA_LABELS_MASK:
-		*ok = decode_labels(w, &f->labels_mask, &f->labels_mask_len);
+		*ok = decode_labels(p, &f->labels_mask, &f->labels_mask_len);
 		return CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK);
 	case CTA_SYNPROXY:
-		*ok = decode_synproxy(w, f);
+		*ok = decode_synproxy(p, f);
 		return CTS_FLOW_BIT(CTS_FLOW_SYNPROXY);
 	case CTS_CTA_TIMESTAMP_EVENT:
-		*ok = get_u64(w, &f->event_ns);
+		*ok = get_u64(p, &f->event_ns);
 		return CTS_FLOW_BIT(CTS_FLOW_EVENT_TIME);
 	default:
 		return 0;
@@ -435,9 +435,9 @@ int cts_flow_decode(const struct nlmsghdr *nlh, struct cts_flow *flow)
 	flow->present = 0;
 	if (nlh->nlmsg_len < fixed)
 		goto bad;
-	w = walk_bytes((const uint8_t *)nlh + fixed, nlh->nlmsg_len - fixed);
+	w = walk_payload((struct payload){ (const uint8_t *)nlh + fixed, nlh->nlmsg_len - fixed });
 	while ((type = walk_next(&w)) >= 0) {
-		bits = decode_attr(type, &w, flow, &ok); /* sets some in the flow itself */
+		bits = decode_attr(type, w.payload, flow, &ok); /* sets some in the flow itself */
 		if (!ok)
 			goto bad;
 		flow->present |= bits;

@@ -11,48 +11,48 @@
 #include "core/flow/expect.h"
 #include "core/flow/walk.h"
 
-static bool decode_nat(const struct walk *outer, struct cts_expect *exp)
+static bool decode_nat(struct payload p, struct cts_expect *exp)
 {
-	struct walk w = walk_bytes(outer->data, outer->len);
+	struct walk w = walk_payload(p);
 	bool ok = true, tuple = false;
 	int type;
 
 	exp->nat_dir = CTS_DIR_ORIG;
 	while (ok && (type = walk_next(&w)) >= 0) {
 		if (type == CTA_EXPECT_NAT_DIR)
-			ok = get_u32(&w, &exp->nat_dir);
+			ok = get_u32(w.payload, &exp->nat_dir);
 		else if (type == CTA_EXPECT_NAT_TUPLE)
-			tuple = ok = cts_tuple_decode(&w, &exp->nat, NULL, NULL);
+			tuple = ok = cts_tuple_decode(w.payload, &exp->nat, NULL, NULL);
 	}
 	return ok && tuple && !w.bad;
 }
 
 /* One attribute; gives its bit, -1: damaged, CTS_EXPECT_ATTR_MAX: none of ours. */
-static int decode_attr(int type, const struct walk *w, struct cts_expect *exp)
+static int decode_attr(int type, struct payload p, struct cts_expect *exp)
 {
 	switch (type) {
 	case CTA_EXPECT_TUPLE:
-		return cts_tuple_decode(w, &exp->expected, NULL, NULL) ? CTS_EXPECT_EXPECTED : -1;
+		return cts_tuple_decode(p, &exp->expected, NULL, NULL) ? CTS_EXPECT_EXPECTED : -1;
 	case CTA_EXPECT_MASK:
-		return cts_tuple_decode(w, &exp->mask, NULL, NULL) ? CTS_EXPECT_MASK : -1;
+		return cts_tuple_decode(p, &exp->mask, NULL, NULL) ? CTS_EXPECT_MASK : -1;
 	case CTA_EXPECT_MASTER:
-		return cts_tuple_decode(w, &exp->master, NULL, NULL) ? CTS_EXPECT_MASTER : -1;
+		return cts_tuple_decode(p, &exp->master, NULL, NULL) ? CTS_EXPECT_MASTER : -1;
 	case CTA_EXPECT_TIMEOUT:
-		return get_u32(w, &exp->timeout) ? CTS_EXPECT_TIMEOUT : -1;
+		return get_u32(p, &exp->timeout) ? CTS_EXPECT_TIMEOUT : -1;
 	case CTA_EXPECT_ZONE:
-		return get_u16(w, &exp->zone) ? CTS_EXPECT_ZONE : -1;
+		return get_u16(p, &exp->zone) ? CTS_EXPECT_ZONE : -1;
 	case CTA_EXPECT_FLAGS:
-		return get_u32(w, &exp->flags) ? CTS_EXPECT_FLAGS : -1;
+		return get_u32(p, &exp->flags) ? CTS_EXPECT_FLAGS : -1;
 	case CTA_EXPECT_CLASS:
-		return get_u32(w, &exp->class_id) ? CTS_EXPECT_CLASS : -1;
+		return get_u32(p, &exp->class_id) ? CTS_EXPECT_CLASS : -1;
 	case CTA_EXPECT_ID:
-		return get_u32(w, &exp->id) ? CTS_EXPECT_ID : -1;
+		return get_u32(p, &exp->id) ? CTS_EXPECT_ID : -1;
 	case CTA_EXPECT_HELP_NAME:
-		return get_string(w, &exp->helper, &exp->helper_len) ? CTS_EXPECT_HELPER : -1;
+		return get_string(p, &exp->helper, &exp->helper_len) ? CTS_EXPECT_HELPER : -1;
 	case CTA_EXPECT_NAT:
-		return decode_nat(w, exp) ? CTS_EXPECT_NAT : -1;
+		return decode_nat(p, exp) ? CTS_EXPECT_NAT : -1;
 	case CTA_EXPECT_FN:
-		return get_string(w, &exp->fn, &exp->fn_len) ? CTS_EXPECT_FN : -1;
+		return get_string(p, &exp->fn, &exp->fn_len) ? CTS_EXPECT_FN : -1;
 	default:
 		return CTS_EXPECT_ATTR_MAX;
 	}
@@ -68,9 +68,9 @@ int cts_expect_decode(const struct nlmsghdr *nlh, struct cts_expect *exp)
 	exp->present = 0;
 	if (nlh->nlmsg_len < fixed)
 		goto bad;
-	w = walk_bytes((const uint8_t *)nlh + fixed, nlh->nlmsg_len - fixed);
+	w = walk_payload((struct payload){ (const uint8_t *)nlh + fixed, nlh->nlmsg_len - fixed });
 	while ((type = walk_next(&w)) >= 0) {
-		bit = decode_attr(type, &w, exp);
+		bit = decode_attr(type, w.payload, exp);
 		if (bit < 0)
 			goto bad;
 		if (bit < CTS_EXPECT_ATTR_MAX)
