@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ctnetlink message -> flow record: one pass over the attributes, no calls per
- * attribute, no allocation. Every length is checked against what is left before
+ * ctnetlink message -> flow record: one pass over the attributes, which tables name;
+ * no allocation. Every length is checked against what is left before
  * a byte is read; attributes may be longer than we know, as netlink allows.
  */
 #include "config.h"
@@ -127,216 +127,137 @@ bool cts_tuple_decode(struct payload p, struct cts_tuple *t, uint16_t *zone,
 	return ok && ip && proto && !w.bad;
 }
 
-static bool decode_tcp(struct payload p, struct cts_flow *f)
+/* -- the attributes as tables -- */
+
+/*
+ * An attribute: a number, a nest of attributes, or what a function of its own reads.
+ * Numbers are read where they are found, by the few functions below that the compiler
+ * has to inline: with a call for each attribute a table costs a sixth more than a switch.
+ */
+#define IN_PLACE static inline __attribute__((always_inline))
+
+struct attr {
+	uint64_t bits;             /* of cts_flow.present */
+	uint16_t offset;           /* in struct cts_flow */
+	uint8_t width;             /* of a number; 0: it is none, or nothing is known of it */
+	uint8_t nest_len;
+	const struct attr *nest;
+	bool (*read)(const struct attr *attr, struct payload p, struct cts_flow *f);
+};
+
+IN_PLACE void *attr_at(const struct attr *attr, struct cts_flow *f)
+{
+	return (uint8_t *)f + attr->offset;
+}
+
+IN_PLACE bool read_number(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	switch (attr->width) {
+	case sizeof(uint32_t):
+		return get_u32(p, attr_at(attr, f));
+	case sizeof(uint8_t):
+		return get_u8(p, attr_at(attr, f));
+	case sizeof(uint16_t):
+		return get_u16(p, attr_at(attr, f));
+	case sizeof(uint64_t):
+		return get_u64(p, attr_at(attr, f));
+	default:
+		return true;
+	}
+}
+
+/* The widths that are frequent come first. */
+IN_PLACE bool read_attr(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	f->present |= attr->bits;
+	if (attr->width == sizeof(uint32_t))
+		return get_u32(p, attr_at(attr, f));
+	if (attr->read)
+		return attr->read(attr, p, f);
+	if (attr->width == sizeof(uint8_t))
+		return get_u8(p, attr_at(attr, f));
+	return read_number(attr, p, f);
+}
+
+IN_PLACE bool read_table(const struct attr *table, unsigned int len, struct payload p,
+			 struct cts_flow *f)
 {
 	struct walk w = walk_payload(p);
-	bool ok = true;
 	int type;
 
+	while ((type = walk_next(&w)) >= 0)
+		if ((unsigned int)type < len && !read_attr(&table[type], w.payload, f))
+			return false;
+	return !w.bad;
+}
+
+static bool read_nest(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	return read_table(attr->nest, attr->nest_len, p, f);
+}
+
+/* What a nest of numbers does not name is 0. */
+static bool read_numbers(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	static const uint8_t zero[sizeof(uint64_t)];
+
+	for (unsigned int i = 0; i < attr->nest_len; i++)
+		read_number(&attr->nest[i], (struct payload){ zero, sizeof(zero) }, f);
+	return read_nest(attr, p, f);
+}
+
+static bool read_tuple(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	enum cts_dir dir = attr->bits & CTS_FLOW_BIT(CTS_FLOW_REPLY) ? CTS_DIR_REPLY : CTS_DIR_ORIG;
+	bool zone = false;
+
+	if (!cts_tuple_decode(p, attr_at(attr, f), &f->zone_dir[dir], &zone))
+		return false;
+	if (zone)
+		f->present |= CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG + dir);
+	return true;
+}
+
+static bool read_master(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	return cts_tuple_decode(p, attr_at(attr, f), NULL, NULL);
+}
+
+static bool read_tcp(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
 	memset(f->tcp_flags, 0, sizeof(f->tcp_flags));
 	memset(f->tcp_flags_mask, 0, sizeof(f->tcp_flags_mask));
 	memset(f->tcp_wscale, 0, sizeof(f->tcp_wscale));
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_PROTOINFO_TCP_STATE:
-			ok = get_u8(w.payload, &f->tcp_state);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_STATE);
-			break;
-		case CTA_PROTOINFO_TCP_WSCALE_ORIGINAL:
-		case CTA_PROTOINFO_TCP_WSCALE_REPLY:
-			ok = get_u8(w.payload, &f->tcp_wscale[type == CTA_PROTOINFO_TCP_WSCALE_REPLY]);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_WSCALE);
-			break;
-		case CTA_PROTOINFO_TCP_FLAGS_ORIGINAL:
-		case CTA_PROTOINFO_TCP_FLAGS_REPLY: {
-			int dir = type == CTA_PROTOINFO_TCP_FLAGS_REPLY;
-
-			ok = w.payload.len >= sizeof(struct nf_ct_tcp_flags);
-			if (!ok)
-				break;
-			f->tcp_flags[dir] = w.payload.data[0];
-			f->tcp_flags_mask[dir] = w.payload.data[1];
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_TCP_FLAGS);
-			break;
-		}
-		}
-	}
-	return ok && !w.bad;
+	return read_nest(attr, p, f);
 }
 
-static bool decode_sctp(struct payload p, struct cts_flow *f)
+static bool read_tcp_flags(const struct attr *attr, struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
+	const size_t to_mask = offsetof(struct cts_flow, tcp_flags_mask) -
+			       offsetof(struct cts_flow, tcp_flags);
+	uint8_t *flags = attr_at(attr, f);
 
-	memset(f->sctp_vtag, 0, sizeof(f->sctp_vtag));
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_PROTOINFO_SCTP_STATE:
-			ok = get_u8(w.payload, &f->sctp_state);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE);
-			break;
-		case CTA_PROTOINFO_SCTP_VTAG_ORIGINAL:
-		case CTA_PROTOINFO_SCTP_VTAG_REPLY:
-			ok = get_u32(w.payload, &f->sctp_vtag[type == CTA_PROTOINFO_SCTP_VTAG_REPLY]);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG);
-			break;
-		}
-	}
-	return ok && !w.bad;
+	if (p.len < sizeof(struct nf_ct_tcp_flags))
+		return false;
+	flags[0] = p.data[0];
+	flags[to_mask] = p.data[1];
+	return true;
 }
 
-static bool decode_dccp(struct payload p, struct cts_flow *f)
+static bool read_helper(const struct attr *attr, struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_PROTOINFO_DCCP_STATE:
-			ok = get_u8(w.payload, &f->dccp_state);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE);
-			break;
-		case CTA_PROTOINFO_DCCP_ROLE:
-			ok = get_u8(w.payload, &f->dccp_role);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE);
-			break;
-		case CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ:
-			ok = get_u64(w.payload, &f->dccp_seq);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_DCCP_SEQ);
-			break;
-		}
-	}
-	return ok && !w.bad;
+	(void)attr;
+	return get_string(p, &f->helper, &f->helper_len);
 }
 
-static bool decode_protoinfo(struct payload p, struct cts_flow *f)
+static bool read_secctx(const struct attr *attr, struct payload p, struct cts_flow *f)
 {
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_PROTOINFO_TCP:
-			ok = decode_tcp(w.payload, f);
-			break;
-		case CTA_PROTOINFO_SCTP:
-			ok = decode_sctp(w.payload, f);
-			break;
-		case CTA_PROTOINFO_DCCP:
-			ok = decode_dccp(w.payload, f);
-			break;
-		}
-	}
-	return ok && !w.bad;
-}
-
-static bool decode_counters(struct payload p, struct cts_flow *f, enum cts_dir dir)
-{
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	f->packets[dir] = f->bytes[dir] = 0;
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_COUNTERS_PACKETS:
-			ok = get_u64(w.payload, &f->packets[dir]);
-			break;
-		case CTA_COUNTERS_BYTES:
-			ok = get_u64(w.payload, &f->bytes[dir]);
-			break;
-		}
-	}
-	return ok && !w.bad;
-}
-
-static bool decode_timestamp(struct payload p, struct cts_flow *f)
-{
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_TIMESTAMP_START:
-			ok = get_u64(w.payload, &f->start_ns);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_START);
-			break;
-		case CTA_TIMESTAMP_STOP:
-			ok = get_u64(w.payload, &f->stop_ns);
-			f->present |= CTS_FLOW_BIT(CTS_FLOW_STOP);
-			break;
-		}
-	}
-	return ok && !w.bad;
-}
-
-static bool decode_seqadj(struct payload p, struct cts_flow *f, enum cts_dir dir)
-{
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	f->seqadj_pos[dir] = f->seqadj_before[dir] = f->seqadj_after[dir] = 0;
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_SEQADJ_CORRECTION_POS:
-			ok = get_u32(w.payload, &f->seqadj_pos[dir]);
-			break;
-		case CTA_SEQADJ_OFFSET_BEFORE:
-			ok = get_u32(w.payload, &f->seqadj_before[dir]);
-			break;
-		case CTA_SEQADJ_OFFSET_AFTER:
-			ok = get_u32(w.payload, &f->seqadj_after[dir]);
-			break;
-		}
-	}
-	return ok && !w.bad;
-}
-
-static bool decode_synproxy(struct payload p, struct cts_flow *f)
-{
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	f->synproxy_isn = f->synproxy_its = f->synproxy_tsoff = 0;
-	while (ok && (type = walk_next(&w)) >= 0) {
-		switch (type) {
-		case CTA_SYNPROXY_ISN:
-			ok = get_u32(w.payload, &f->synproxy_isn);
-			break;
-		case CTA_SYNPROXY_ITS:
-			ok = get_u32(w.payload, &f->synproxy_its);
-			break;
-		case CTA_SYNPROXY_TSOFF:
-			ok = get_u32(w.payload, &f->synproxy_tsoff);
-			break;
-		}
-	}
-	return ok && !w.bad;
-}
-
-/* CTA_HELP and CTA_SECCTX: one string each, both numbered 1 in their nest. */
-static bool decode_name(struct payload p, const char **str, uint16_t *len, bool *found)
-{
-	struct walk w = walk_payload(p);
-	bool ok = true;
-	int type;
-
-	static_assert((int)CTA_HELP_NAME == (int)CTA_SECCTX_NAME, "one reader for both");
-	while (ok && (type = walk_next(&w)) >= 0)
-		if (type == CTA_HELP_NAME)
-			*found = ok = get_string(w.payload, str, len);
-	return ok && !w.bad;
+	(void)attr;
+	return get_string(p, &f->secctx, &f->secctx_len);
 }
 
 /* Label words are in host order and the message is aligned to 4 bytes. */
-static bool decode_labels(struct payload p, const uint32_t **labels, uint16_t *len)
+static bool get_labels(struct payload p, const uint32_t **labels, uint16_t *len)
 {
 	if (p.len % sizeof(uint32_t))
 		return false;
@@ -345,106 +266,116 @@ static bool decode_labels(struct payload p, const uint32_t **labels, uint16_t *l
 	return true;
 }
 
-/* One top-level attribute: on success its bits, else ok is cleared. */
-static inline uint64_t decode_attr(int type, struct payload p, struct cts_flow *f, bool *ok)
+static bool read_labels(const struct attr *attr, struct payload p, struct cts_flow *f)
 {
-	bool found = false;
-
-	switch (type) {
-	case CTA_TUPLE_ORIG:
-		*ok = cts_tuple_decode(p, &f->orig, &f->zone_dir[CTS_DIR_ORIG], &found);
-		return CTS_FLOW_BIT(CTS_FLOW_ORIG) |
-		       (found ? CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) : 0);
-	case CTA_TUPLE_REPLY:
-		*ok = cts_tuple_decode(p, &f->reply, &f->zone_dir[CTS_DIR_REPLY], &found);
-		return CTS_FLOW_BIT(CTS_FLOW_REPLY) |
-		       (found ? CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY) : 0);
-	case CTA_TUPLE_MASTER:
-		*ok = cts_tuple_decode(p, &f->master, NULL, NULL);
-		return CTS_FLOW_BIT(CTS_FLOW_MASTER);
-	case CTA_STATUS:
-		*ok = get_u32(p, &f->status);
-		return CTS_FLOW_BIT(CTS_FLOW_STATUS);
-	case CTA_PROTOINFO:
-		*ok = decode_protoinfo(p, f);
-		return 0;
-	case CTA_HELP:
-		*ok = decode_name(p, &f->helper, &f->helper_len, &found);
-		return found ? CTS_FLOW_BIT(CTS_FLOW_HELPER) : 0;
-	case CTA_TIMEOUT:
-		*ok = get_u32(p, &f->timeout);
-		return CTS_FLOW_BIT(CTS_FLOW_TIMEOUT);
-	case CTA_MARK:
-		*ok = get_u32(p, &f->mark);
-		return CTS_FLOW_BIT(CTS_FLOW_MARK);
-	case CTA_COUNTERS_ORIG:
-		*ok = decode_counters(p, f, CTS_DIR_ORIG);
-		return CTS_FLOW_BIT(CTS_FLOW_COUNTERS_ORIG);
-	case CTA_COUNTERS_REPLY:
-		*ok = decode_counters(p, f, CTS_DIR_REPLY);
-		return CTS_FLOW_BIT(CTS_FLOW_COUNTERS_REPLY);
-	case CTA_USE:
-		*ok = get_u32(p, &f->use);
-		return CTS_FLOW_BIT(CTS_FLOW_USE);
-	case CTA_ID:
-		*ok = get_u32(p, &f->id);
-		return CTS_FLOW_BIT(CTS_FLOW_ID);
-	case CTA_SEQ_ADJ_ORIG:
-		*ok = decode_seqadj(p, f, CTS_DIR_ORIG);
-		return CTS_FLOW_BIT(CTS_FLOW_SEQADJ_ORIG);
-	case CTA_SEQ_ADJ_REPLY:
-		*ok = decode_seqadj(p, f, CTS_DIR_REPLY);
-		return CTS_FLOW_BIT(CTS_FLOW_SEQADJ_REPLY);
-	case CTA_SECMARK:
-		*ok = get_u32(p, &f->secmark);
-		return CTS_FLOW_BIT(CTS_FLOW_SECMARK);
-	case CTA_ZONE:
-		*ok = get_u16(p, &f->zone);
-		return CTS_FLOW_BIT(CTS_FLOW_ZONE);
-	case CTA_SECCTX:
-		*ok = decode_name(p, &f->secctx, &f->secctx_len, &found);
-		return found ? CTS_FLOW_BIT(CTS_FLOW_SECCTX) : 0;
-	case CTA_TIMESTAMP:
-		*ok = decode_timestamp(p, f);
-		return 0;
-	case CTA_LABELS:
-		*ok = decode_labels(p, &f->labels, &f->labels_len);
-		return CTS_FLOW_BIT(CTS_FLOW_LABELS);
-	case CTA_LABELS_MASK:
-		*ok = decode_labels(p, &f->labels_mask, &f->labels_mask_len);
-		return CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK);
-	case CTA_SYNPROXY:
-		*ok = decode_synproxy(p, f);
-		return CTS_FLOW_BIT(CTS_FLOW_SYNPROXY);
-	case CTS_CTA_TIMESTAMP_EVENT:
-		*ok = get_u64(p, &f->event_ns);
-		return CTS_FLOW_BIT(CTS_FLOW_EVENT_TIME);
-	default:
-		return 0;
-	}
+	(void)attr;
+	return get_labels(p, &f->labels, &f->labels_len);
 }
+
+static bool read_labels_mask(const struct attr *attr, struct payload p, struct cts_flow *f)
+{
+	(void)attr;
+	return get_labels(p, &f->labels_mask, &f->labels_mask_len);
+}
+
+#define BIT(attr) .bits = CTS_FLOW_BIT(CTS_FLOW_##attr)
+#define AT(member) .offset = offsetof(struct cts_flow, member)
+#define NUMBER(member) AT(member), .width = sizeof(((struct cts_flow *)0)->member)
+#define NEST(table, function) \
+	.nest = table, .nest_len = sizeof(table) / sizeof((table)[0]), .read = function
+
+static const struct attr tcp[] = {
+	[CTA_PROTOINFO_TCP_STATE] = { BIT(TCP_STATE), NUMBER(tcp_state) },
+	[CTA_PROTOINFO_TCP_WSCALE_ORIGINAL] = { BIT(TCP_WSCALE), NUMBER(tcp_wscale[0]) },
+	[CTA_PROTOINFO_TCP_WSCALE_REPLY] = { BIT(TCP_WSCALE), NUMBER(tcp_wscale[1]) },
+	[CTA_PROTOINFO_TCP_FLAGS_ORIGINAL] = { BIT(TCP_FLAGS), AT(tcp_flags[0]),
+					       .read = read_tcp_flags },
+	[CTA_PROTOINFO_TCP_FLAGS_REPLY] = { BIT(TCP_FLAGS), AT(tcp_flags[1]),
+					    .read = read_tcp_flags },
+};
+
+static const struct attr sctp[] = {
+	[CTA_PROTOINFO_SCTP_STATE] = { BIT(SCTP_STATE), NUMBER(sctp_state) },
+	[CTA_PROTOINFO_SCTP_VTAG_ORIGINAL] = { BIT(SCTP_VTAG), NUMBER(sctp_vtag[0]) },
+	[CTA_PROTOINFO_SCTP_VTAG_REPLY] = { BIT(SCTP_VTAG), NUMBER(sctp_vtag[1]) },
+};
+
+static const struct attr dccp[] = {
+	[CTA_PROTOINFO_DCCP_STATE] = { BIT(DCCP_STATE), NUMBER(dccp_state) },
+	[CTA_PROTOINFO_DCCP_ROLE] = { BIT(DCCP_ROLE), NUMBER(dccp_role) },
+	[CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ] = { BIT(DCCP_SEQ), NUMBER(dccp_seq) },
+};
+
+static const struct attr protoinfo[] = {
+	[CTA_PROTOINFO_TCP] = { NEST(tcp, read_tcp) },
+	[CTA_PROTOINFO_DCCP] = { NEST(dccp, read_nest) },
+	[CTA_PROTOINFO_SCTP] = { NEST(sctp, read_numbers) },
+};
+
+static const struct attr counters[CTS_DIR_MAX][CTA_COUNTERS_BYTES + 1] = {
+	{ [CTA_COUNTERS_PACKETS] = { NUMBER(packets[0]) },
+	  [CTA_COUNTERS_BYTES] = { NUMBER(bytes[0]) } },
+	{ [CTA_COUNTERS_PACKETS] = { NUMBER(packets[1]) },
+	  [CTA_COUNTERS_BYTES] = { NUMBER(bytes[1]) } },
+};
+
+static const struct attr seqadj[CTS_DIR_MAX][CTA_SEQADJ_OFFSET_AFTER + 1] = {
+	{ [CTA_SEQADJ_CORRECTION_POS] = { NUMBER(seqadj_pos[0]) },
+	  [CTA_SEQADJ_OFFSET_BEFORE] = { NUMBER(seqadj_before[0]) },
+	  [CTA_SEQADJ_OFFSET_AFTER] = { NUMBER(seqadj_after[0]) } },
+	{ [CTA_SEQADJ_CORRECTION_POS] = { NUMBER(seqadj_pos[1]) },
+	  [CTA_SEQADJ_OFFSET_BEFORE] = { NUMBER(seqadj_before[1]) },
+	  [CTA_SEQADJ_OFFSET_AFTER] = { NUMBER(seqadj_after[1]) } },
+};
+
+static const struct attr timestamp[] = {
+	[CTA_TIMESTAMP_START] = { BIT(START), NUMBER(start_ns) },
+	[CTA_TIMESTAMP_STOP] = { BIT(STOP), NUMBER(stop_ns) },
+};
+
+static const struct attr synproxy[] = {
+	[CTA_SYNPROXY_ISN] = { NUMBER(synproxy_isn) },
+	[CTA_SYNPROXY_ITS] = { NUMBER(synproxy_its) },
+	[CTA_SYNPROXY_TSOFF] = { NUMBER(synproxy_tsoff) },
+};
+
+static const struct attr help[] = { [CTA_HELP_NAME] = { BIT(HELPER), .read = read_helper } };
+static const struct attr secctx[] = { [CTA_SECCTX_NAME] = { BIT(SECCTX), .read = read_secctx } };
+
+static const struct attr message[] = {
+	[CTA_TUPLE_ORIG] = { BIT(ORIG), AT(orig), .read = read_tuple },
+	[CTA_TUPLE_REPLY] = { BIT(REPLY), AT(reply), .read = read_tuple },
+	[CTA_TUPLE_MASTER] = { BIT(MASTER), AT(master), .read = read_master },
+	[CTA_STATUS] = { BIT(STATUS), NUMBER(status) },
+	[CTA_PROTOINFO] = { NEST(protoinfo, read_nest) },
+	[CTA_HELP] = { NEST(help, read_nest) },
+	[CTA_TIMEOUT] = { BIT(TIMEOUT), NUMBER(timeout) },
+	[CTA_MARK] = { BIT(MARK), NUMBER(mark) },
+	[CTA_COUNTERS_ORIG] = { BIT(COUNTERS_ORIG), NEST(counters[0], read_numbers) },
+	[CTA_COUNTERS_REPLY] = { BIT(COUNTERS_REPLY), NEST(counters[1], read_numbers) },
+	[CTA_USE] = { BIT(USE), NUMBER(use) },
+	[CTA_ID] = { BIT(ID), NUMBER(id) },
+	[CTA_SEQ_ADJ_ORIG] = { BIT(SEQADJ_ORIG), NEST(seqadj[0], read_numbers) },
+	[CTA_SEQ_ADJ_REPLY] = { BIT(SEQADJ_REPLY), NEST(seqadj[1], read_numbers) },
+	[CTA_SECMARK] = { BIT(SECMARK), NUMBER(secmark) },
+	[CTA_ZONE] = { BIT(ZONE), NUMBER(zone) },
+	[CTA_SECCTX] = { NEST(secctx, read_nest) },
+	[CTA_TIMESTAMP] = { NEST(timestamp, read_nest) },
+	[CTA_LABELS] = { BIT(LABELS), .read = read_labels },
+	[CTA_LABELS_MASK] = { BIT(LABELS_MASK), .read = read_labels_mask },
+	[CTA_SYNPROXY] = { BIT(SYNPROXY), NEST(synproxy, read_numbers) },
+	[CTS_CTA_TIMESTAMP_EVENT] = { BIT(EVENT_TIME), NUMBER(event_ns) },
+};
 
 int cts_flow_decode(const struct nlmsghdr *nlh, struct cts_flow *flow)
 {
 	const size_t fixed = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct nfgenmsg));
-	struct walk w;
-	uint64_t bits;
-	bool ok = true;
-	int type;
+	const size_t known = sizeof(message) / sizeof(message[0]);
+	struct payload all = { (const uint8_t *)nlh + fixed, nlh->nlmsg_len - fixed };
 
 	flow->present = 0;
-	if (nlh->nlmsg_len < fixed)
-		goto bad;
-	w = walk_payload((struct payload){ (const uint8_t *)nlh + fixed, nlh->nlmsg_len - fixed });
-	while ((type = walk_next(&w)) >= 0) {
-		bits = decode_attr(type, w.payload, flow, &ok); /* sets some in the flow itself */
-		if (!ok)
-			goto bad;
-		flow->present |= bits;
-	}
-	if (!w.bad)
+	if (nlh->nlmsg_len >= fixed && read_table(message, known, all, flow))
 		return 0;
-bad:
 	flow->present = 0;
 	errno = EBADMSG;
 	return -1;
