@@ -3,8 +3,13 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/conntrack/conntrack.h"
+#include "core/flow/field.h"
+
+#define TEXT_COLUMN 37          /* where the text of an option begins */
+#define TEXT_END 88
 
 static const char usage[] =
 "Command line interface for the connection tracking system. Version " PACKAGE_VERSION "\n"
@@ -71,12 +76,9 @@ static const char usage[] =
 "      --sort LIST                    by fields as of --by; by packets or bytes, largest first\n"
 "      --limit N                      the first N alone\n"
 "\n"
-"Groups of what is selected (-L, -C; with -E, of what begins and ends):\n"
-"      --by LIST                      fields: src, dst, sport, dport, reply-src, reply-dst,\n"
-"                                     reply-sport, reply-dport, proto, state, zone, mark,\n"
-"                                     label, helper, status, family, icmp-type, icmp-code,\n"
-"                                     icmp-id, secmark, orig-zone, reply-zone; networks as\n"
-"                                     src/24\n"
+"Groups of what is selected (-L, -C; with -E, of what begins and ends):\n";
+
+static const char usage_groups[] =
 "      --top [N]                      the largest groups alone, 10 without N\n"
 "      --sort KEY                     by: count, packets, bytes; with -E: new, destroyed\n"
 "      --every SECONDS                -E, --top: length of an interval; 1, 2 without it\n"
@@ -90,9 +92,25 @@ static const char usage[] =
 "      --resync                       -E: after a loss, show what was missed\n"
 "  -z, --zero                         set counters to zero while listing\n";
 
+/* The shell completes what stands here (cli/completion): so it is the table's. */
+static void print_fields(void)
+{
+	const struct cts_field *end = cts_fields + CTS_FIELD_MAX;
+	int column = printf("%-*sfields:", TEXT_COLUMN, "      --by LIST");
+
+	for (const struct cts_field *f = cts_fields; f < end; f++) {
+		if (column + (int)strlen(f->name) + 2 > TEXT_END)
+			column = printf("\n%*s", TEXT_COLUMN - 1, "") - 1;
+		column += printf(" %s%s", f->name, f + 1 < end ? "," : ";\n");
+	}
+	printf("%*snetworks as src/24\n", TEXT_COLUMN, "");
+}
+
 int cmd_help(struct cmdline *cl)
 {
 	fputs(usage, stdout);
+	print_fields();
+	fputs(usage_groups, stdout);
 	if (cmdline_has(cl, OPT_PROTO))
 		proto_options_help(cl->store.flow.orig.proto);
 	return EXIT_OK;

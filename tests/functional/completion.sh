@@ -72,6 +72,11 @@ is "conntrack -L -o id,x" "id,xml"
 has "conntrack --to" "--top"
 is "conntrack -L --by reply-s" "reply-src reply-sport"
 is "conntrack -L --by src,stat" "src,state src,status"
+fields=$(conntrack -L --by no-field 2>&1 | sed -n 's/.*there are \([^;]*\);.*/\1/p')
+is "conntrack -L --by " "${fields//,/}"
+is "conntrack -L --by " "$(sed -n '/^Up to 8 of/,/^What an entry/p' "$src/doc/conntrack.8" |
+	sed -n 's/\\-/-/g; s/^\.BR\{0,1\} \([^ ]*\).*/\1/p' | grep -vx -- -)"
+[ "$(wc -w <<<"$fields")" -gt 20 ] || { echo "FAIL: only these fields: $fields"; failed=$((failed + 1)); }
 is "conntrack -L -o extended,id,e" ""
 is "conntrack -L --output=xml,k" "xml,ktimestamp"
 is "conntrack -E -e " "ALL NEW UPDATES DESTROY"
