@@ -279,7 +279,8 @@ static int open_events(struct cts_node_reader *r)
 	uint32_t own[8];
 	unsigned int n = c->n_own_portids < 7 ? c->n_own_portids : 7;
 
-	memcpy(own, c->own_portids, n * sizeof(own[0]));
+	if (n)
+		memcpy(own, c->own_portids, n * sizeof(own[0]));
 	own[n++] = cts_resync_portid(r->resync);
 	conf = (struct cts_events_conf){
 		.receive_buffer = c->event_buffer,

@@ -54,7 +54,7 @@ flow_arrives "the first device is down"
 await 5 in_sync a || fail "a is not in sync on the second link: $(ask a --status)"
 
 ip -n "$prefix-a" link set sync0 up
-await 20 active a "$sync_transport" && await 20 active b "$sync_transport" || fail "the first link is not used again"
+await 20 active a "$sync_transport" && await 20 active b "$sync_transport" || fail "the first link is not used again: $(ask a --status --json | grep -A22 "\"links\"\|plugin")"
 flow_arrives "the first device is up again"
 
 for n in a b; do
@@ -67,7 +67,7 @@ flow_arrives "the first link is silent"
 for n in a b; do
 	in_ns $n nft flush ruleset
 done
-await 20 active a "$sync_transport" && await 20 active b "$sync_transport" || fail "the first link is not used again"
+await 20 active a "$sync_transport" && await 20 active b "$sync_transport" || fail "the first link is not used again: $(ask a --status --json | grep -A22 "\"links\"\|plugin")"
 in_ns b nft "add table netdev t; add chain netdev t c { type filter hook ingress device sync0 priority 0; policy drop; }" ||
 	fail "nft"
 flow_arrives "the first link is one-way: b does not hear a"

@@ -97,6 +97,8 @@ static void pool_add(struct pair *p, const struct pair_message *m)
 
 	fuzz_check(cts_wire_open(m->data, m->len, &h, &in) == CTS_WIRE_OK);
 	kinds |= 1u << h.type;
+	if (h.type == CTS_MSG_DATA)
+		cts_get_u16(&in); /* the floor, before the records */
 	while (h.type == CTS_MSG_DATA && cts_record_next(&in, &rec) > 0)
 		kinds |= 1u << (16 + (rec.type & 0x7f) + (rec.type & 0x80 ? 4 : 0));
 	if (p->n_pool >= PAIR_POOL || (!(kinds & ~p->kinds) && p->n_pool >= PAIR_POOL / 2))
