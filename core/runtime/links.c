@@ -128,10 +128,16 @@ static bool link_receives(const struct cts_links *l, size_t link, uint64_t now)
 
 static void link_hold(struct link *k, uint64_t least, uint64_t now)
 {
-	/* Once it was right for long enough, the next time counts as the first. */
-	if (!k->hold_ns || now - k->failed_ns > k->hold_ns + LINK_HOLD_MAX_NS)
-		k->hold_ns = 0;
-	k->hold_ns = k->hold_ns * 2 > least ? k->hold_ns * 2 : least;
+	uint64_t hold = k->hold_ns * 2;
+
+	/* Once it was right for long enough, the next time counts as the first. What it
+	 * shows while it is held down belongs to the failure that holds it: silence is found
+	 * later than the loss of what is sent. */
+	if (now - k->failed_ns > k->hold_ns + LINK_HOLD_MAX_NS)
+		hold = 0;
+	else if (k->held_down)
+		hold = k->hold_ns;
+	k->hold_ns = hold > least ? hold : least;
 	if (k->hold_ns > LINK_HOLD_MAX_NS)
 		k->hold_ns = LINK_HOLD_MAX_NS;
 	k->failed_ns = k->good_since_ns = now;

@@ -514,6 +514,22 @@ static void what_does_not_arrive_holds_it_for_ten_seconds_and_more(void **state)
 	end(&f);
 }
 
+static void silence_that_is_found_after_the_loss_is_the_same_failure(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin_heard(&f, 2);
+	f.fake[0].hears[1] = false;
+	pass(&f, SILENCE_MS - 200);
+	f.loop.now_ns += 300 * MS;           /* the silence is over before a timer sees it */
+	cts_links_undelivered(f.links);
+	assert_int_equal(active(&f), 1);
+	f.fake[0].hears[1] = true;
+	assert_in_range(until_active(&f, 0, 400000), 10000, 10500);
+	end(&f);
+}
+
 static void a_link_that_comes_and_goes_does_not_take_the_traffic_along(void **state)
 {
 	struct fixture f;
@@ -787,6 +803,7 @@ int main(void)
 		cmocka_unit_test(a_link_that_was_down_comes_back_after_two_seconds),
 		cmocka_unit_test(each_failure_holds_it_twice_as_long),
 		cmocka_unit_test(what_does_not_arrive_holds_it_for_ten_seconds_and_more),
+		cmocka_unit_test(silence_that_is_found_after_the_loss_is_the_same_failure),
 		cmocka_unit_test(a_link_that_comes_and_goes_does_not_take_the_traffic_along),
 		cmocka_unit_test(held_links_are_better_than_none),
 		cmocka_unit_test(one_link_has_nowhere_to_go),
