@@ -177,6 +177,9 @@ static int connect_many(const char *addr, const char *port, size_t n, uint64_t p
 		}
 	}
 	printf("answered=%zu of=%zu slowest_ms=%" PRIu64 "\n", c.answered, n, c.slowest);
+	free(c.p);
+	free(c.begun);
+	free(c.connected);
 	return c.answered < n;
 }
 
