@@ -23,6 +23,8 @@ void taken_over_timeout(struct work *w, uint64_t absent_ms)
 		       f->tcp_state != TCP_CONNTRACK_ESTABLISHED;
 	uint32_t least = opening ? TIMEOUT_MIN_OPENING_S : TIMEOUT_MIN_S;
 
+	if (w->conf.commit_timeout_s && least > w->conf.commit_timeout_s)
+		least = w->conf.commit_timeout_s;
 	if (!cts_flow_has(f, CTS_FLOW_TIMEOUT)) {
 		if (!w->conf.commit_timeout_s)
 			return; /* the writer knows the protocol's default */
