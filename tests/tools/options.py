@@ -6,6 +6,9 @@ must be asked for by a getter, and where the getter's value goes into a member o
 struct, something else must read that member; or the value is refused with a reason.
 An option that is parsed, documented and without effect is a promise that is not kept.
 
+What it does must show as well: every option of the daemon is set in a scenario of
+tests/functional, and every option of a plugin there or in a unit test.
+
   options.py [SOURCE]     says which break that; 1 if any does.
   options.py --list       where each is read.
 
@@ -103,6 +106,49 @@ def check(root, show=None):
                 yield f"{path}: {name}: no getter asks for it"
 
 
+# What a scenario cannot see; a unit test sets what the option becomes.
+SEEN_BY_UNIT_TESTS = {
+    "coalesce": ("tests/unit/test_node_reader.c", r"\.coalesce = mode\b"),
+    "tcp_window_tracking": ("tests/unit/test_restore_rules.c", r"tcp_window_tracking = true"),
+}
+
+
+def tests_text(root, folder, ending):
+    folder = os.path.join(root, folder)
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else ()
+    texts = []
+    for name in names:
+        if name.endswith(ending):
+            with open(os.path.join(folder, name), encoding="utf-8") as fp:
+                texts.append(fp.read())
+    return "\n".join(texts)
+
+
+def in_scenario(name, text):
+    # in a configuration, or as a word of the list that options.sh turns into some
+    return re.search(r"\b%s = [^=]" % name, text) or re.search(r"^\t%s \S" % name, text, re.M)
+
+
+def in_unit_test(name, text):
+    # "name=value,name" as cts_options_parse_text() reads it
+    return re.search(r'["(,]%s(=|[",])' % name, text)
+
+
+def without_test(root):
+    scenarios = tests_text(root, "tests/functional", ".sh")
+    units = tests_text(root, "tests/unit", ".c")
+    for path, names, _ in tables(root):
+        for name in names:
+            plugin = path.startswith("plugins/")
+            if in_scenario(name, scenarios) or plugin and in_unit_test(name, units):
+                continue
+            where, what = SEEN_BY_UNIT_TESTS.get(name, (None, None))
+            if not where:
+                yield f"{path}: {name}: no test sets it"
+            elif not re.search(what, tests_text(root, *os.path.split(where))):
+                yield f"{path}: {name}: {where} does not look at it any more"
+
+
 TRIED = (
     ('cts_options_bool(o, "a");', "", 0),
     ("", "", 1),
@@ -137,7 +183,7 @@ def main(argv):
             print(f"{path}: {name}:", ", ".join(f"{p} {m or ''}".strip() for p, m in found))
     elif argv:
         root = argv[0]
-    broken = [*try_rule(), *check(root, show)]
+    broken = [*try_rule(), *check(root, show), *without_test(root)]
     for line in broken:
         print(line)
     return 1 if broken else 0
