@@ -149,7 +149,7 @@ static void send_pulls(struct session *s, struct peer *p)
 	struct base *b = s->base;
 	uint8_t buf[1232];
 
-	if (size > b->ops.max_message(b->ctx) || p->recv.compare.attempts > 1)
+	if (size > b->ops.max_message(b->ctx) || compare_asks_small(&p->recv.compare))
 		size = CTS_WIRE_MIN_MAX;
 	for (;;) {
 		struct pull pull = { .to = p->id, .epoch = p->epoch, .start = p->recv.start };

@@ -75,6 +75,25 @@ static void black_hole(struct world *w)
 	expect(w, w->node[0].reports[CTS_REPORT_SIZE] == 1, "it was said once");
 }
 
+/* The same path, and it is what the receiver asks that is too large: nobody acknowledges
+ * that, and it has no flows of its own whose messages could show it. */
+static void black_hole_repair(struct world *w)
+{
+	struct sim_node *a = &w->node[0], *b = &w->node[1];
+
+	up_all(w);
+	fill(a, 0, 2000, 0);
+	await_sync(w, a, b, 15000);
+	cut_between(w, 0, 1, true);
+	run_ms(w, 3000);
+	fill(a, 0, 400, 1);
+	run_ms(w, 500);
+	net_set_all(&w->net, &(struct sim_path){ .delay_us = 50, .hole = 1000 });
+	cut_between(w, 0, 1, false);
+	expect_at_most(w, "ms until in sync", (double)await_sync(w, a, b, 15000), 3000);
+	expect_at_most(w, "entries that are wrong then", (double)wrong_entries(a, b), 0);
+}
+
 /* Row 21: k of 1,000,000 entries differ after the link was away. */
 static void repair(struct world *w, uint32_t k)
 {
@@ -186,6 +205,8 @@ const struct scenario transfer_scenarios[] = {
 	  CTS_MODE_FTFW },
 	{ "slow_port_million", "1,000,000 flows over it", slow_port_million, 2, false, CTS_MODE_FTFW },
 	{ "black_hole", "messages above 1000 bytes vanish", black_hole, 2, false, CTS_MODE_FTFW },
+	{ "black_hole_repair", "so do questions, when a repair is due", black_hole_repair, 2, false,
+	  CTS_MODE_FTFW },
 	{ "repair_10", "10 of 1,000,000 flows differ", repair_10, 2, false, CTS_MODE_FTFW },
 	{ "repair_1000", "1,000 of 1,000,000 flows differ", repair_1000, 2, false, CTS_MODE_FTFW },
 	{ "one_lost", "one message lost below a full window", one_lost, 3, false, CTS_MODE_FTFW },

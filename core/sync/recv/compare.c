@@ -32,7 +32,7 @@ void compare_reset(struct compare *c)
 	c->state = COMPARE_IDLE;
 	c->n = c->sent = c->attempts = 0;
 	c->full_ns = c->wait_ns = 0;
-	c->pulled = false;
+	c->pulled = c->repaired = false;
 }
 
 void compare_fini(struct compare *c)
@@ -83,7 +83,12 @@ void compare_equal(struct compare *c)
 {
 	c->state = COMPARE_IDLE;
 	c->wait_ns = c->full_ns = 0;
-	c->pulled = false;
+	c->pulled = c->repaired = false;
+}
+
+bool compare_asks_small(const struct compare *c)
+{
+	return c->repaired || c->attempts > 1;
 }
 
 /* -- sums -- */
@@ -379,6 +384,7 @@ static bool asked(struct compare *c, uint64_t now)
 	c->cursor = 0;
 	if (c->state == COMPARE_LIST || c->state == COMPARE_REPAIR) {
 		c->state = COMPARE_REPAIR;
+		c->repaired = true;
 		c->all = false;
 		c->due_ns = now + COMPARE_REST_NS;
 		return false;

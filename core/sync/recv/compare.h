@@ -37,6 +37,7 @@ struct compare {
 	unsigned int attempts;
 	bool all;                    /* PULL_ALL or subtrees are what is asked for */
 	bool pulled;                 /* subtrees were, and it is not equal yet */
+	bool repaired;               /* a repair was asked for, and it is not equal yet */
 	uint8_t seen1[256 / 8];      /* level 1: nodes whose sum has come */
 	uint8_t differs1[256 / 8];   /* level 1 nodes that differ; level 2 is awaited below */
 	uint8_t differs2[4096 / 8];
@@ -57,6 +58,9 @@ void compare_begin(struct compare *c, bool empty, uint64_t now);
 void compare_unequal(struct compare *c, struct replica *r, uint64_t count, bool busy,
 		     uint64_t now);
 void compare_equal(struct compare *c);
+/* What was asked did not help: the path may drop large messages, and nobody acknowledges
+ * questions. They are to be small from now on. */
+bool compare_asks_small(const struct compare *c);
 /* A SUMS record. false: it is damaged. */
 bool compare_sums(struct compare *c, const struct replica *r, struct cts_wire_in *in,
 		  uint64_t now);
