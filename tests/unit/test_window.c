@@ -456,12 +456,18 @@ static void silence_is_asked_about_later_and_later(void **state)
 		at = window_probe_at(&f->w);
 		assert_true(at - f->b.now <= PACE_PROBE_MAX_NS);
 		f->b.now = at;
+		assert_int_equal(window_probe_unanswered(&f->w), i % 2);
 		window_probed(&f->w, f->b.now);
 	}
 	assert_int_equal(window_probe_at(&f->w), f->b.now + PACE_PROBE_MAX_NS);
+	window_probed(&f->w, f->b.now);
+	assert_true(window_probe_unanswered(&f->w));
 	assert_true(ack(f, 3, 1));
+	assert_false(window_probe_unanswered(&f->w));
 	assert_int_equal(window_probe_at(&f->w), f->b.now + first);
+	window_probed(&f->w, f->b.now);
 	assert_true(ack(f, 3, 2));
+	assert_false(window_probe_unanswered(&f->w));
 	assert_int_equal(window_probe_at(&f->w), NEVER);
 	destroy(f);
 }

@@ -268,7 +268,8 @@ static void probe(struct sender *s, size_t size)
 	    s->unsent_n)
 		return;
 	/* Not more than a question where large messages may be what gets lost. */
-	b.empty = s->window.large_lost > 0 || !s->table.retransmit.waiting;
+	b.empty = s->window.large_lost > 0 || !s->table.retransmit.waiting ||
+		  window_probe_unanswered(&s->window);
 	message_add(s, &b, &looked);
 	window_probed(&s->window, s->base->now);
 	s->base->st.probes++;

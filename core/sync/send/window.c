@@ -300,6 +300,16 @@ void window_probed(struct window *w, uint64_t now)
 			pace_probed(&w->view[i].pace);
 }
 
+bool window_probe_unanswered(const struct window *w)
+{
+	uint64_t who = w->members;
+
+	for (unsigned int i = 0; who; i++, who >>= 1)
+		if (who & 1 && w->view[i].pace.in_flight && w->view[i].pace.probes & 1)
+			return true;
+	return false;
+}
+
 int window_unanswered(const struct window *w, uint64_t now)
 {
 	uint64_t who = w->members;

@@ -120,6 +120,8 @@ bool window_ack(struct window *w, struct table *t, unsigned int i, uint64_t high
 /* When to ask for an acknowledgement, as nothing comes; NEVER: nobody has to answer. */
 uint64_t window_probe_at(const struct window *w);
 void window_probed(struct window *w, uint64_t now);
+/* Was one sent that nobody answers yet? Every other one counts. */
+bool window_probe_unanswered(const struct window *w);
 /* A receiver that did not acknowledge for UNANSWERED_NS; -1: none. */
 int window_unanswered(const struct window *w, uint64_t now);
 /* Since when receiver i lacks something that was sent; 0: it has acknowledged all. */
