@@ -56,6 +56,7 @@ await 5 eval 'in_ns server ss -ltn | grep -q :5001' || fail "no server"
 many 10 1500 >"$tmp/out" && fail "the routes agree: $(cat "$tmp/out")"
 in_ns fw1 "$conntrack" -F 2>/dev/null
 
+[ "$sync_transport" != cpg ] || corosync_cluster fw1 10.9.0.1 fw2 10.9.0.2
 config fw1 10.9.0.1 10.9.0.2 sync0 'external_cache = false;'
 config fw2 10.9.0.2 10.9.0.1 sync0 'external_cache = false;'
 daemon fw1 fw1

@@ -6,36 +6,13 @@
 . "$(dirname "$0")/lib.sh"
 changes=${CHANGES:-100000}
 
-node_config()    # NAME NUMBER PEERS
-{
-	cat >"$tmp/$1.cfg" <<-CFG
-	node = "$1";
-	lock = "$tmp/$1.lock";
-	control = { socket = "$tmp/$1.sock"; };
-	sync = {
-	  transports = ( { plugin = "udp"; address = "10.9.0.$2"; peers = ( $3 ); interface = "sync0"; } );
-	};
-	CFG
-}
-
 peer_in_sync()   # NODE PEER
 {
 	ask "$1" --status | grep -q "^peer $2 .*, in sync"
 }
 
-ns sw a b c
-ip -n "$prefix-sw" link add br0 type bridge || skip "no bridge device"
-ip -n "$prefix-sw" link set br0 up
-i=0
-for n in a b c; do
-	i=$((i + 1))
-	link $n sync0 sw "p$i" || fail "link"
-	ip -n "$prefix-sw" link set "p$i" master br0
-	ip -n "$prefix-$n" addr add "10.9.0.$i/24" dev sync0
-done
-node_config a 1 '"10.9.0.2", "10.9.0.3"'
-node_config b 2 '"10.9.0.1", "10.9.0.3"'
-node_config c 3 '"10.9.0.1", "10.9.0.2"'
+wire a b c
+for n in a b c; do wire_config $n $n; done
 for n in a b c; do daemon $n $n; done
 for n in a b c; do await 20 in_sync $n || fail "$n is not in sync"; done
 in_ns c nft -f - <<-NFT || fail "nft"

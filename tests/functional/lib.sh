@@ -148,6 +148,37 @@ two_nodes()
 	await 20 in_sync a && await 20 in_sync b || fail "the nodes did not get in sync"
 }
 
+# wire NAME...: namespaces on one wire; the n-th one's sync0 has 10.9.0.n
+wire()
+{
+	local i
+	ns sw "$@"
+	wired=("$@")
+	ip -n "$prefix-sw" link add br0 type bridge forward_delay 0 || skip "no bridge device"
+	ip -n "$prefix-sw" link set br0 up
+	for i in $(seq $#); do
+		link "${!i}" sync0 sw "p$i" && ip -n "$prefix-sw" link set "p$i" master br0 &&
+			ip -n "$prefix-${!i}" addr add "10.9.0.$i/24" dev sync0 || fail "link"
+	done
+	[ "$sync_transport" != cpg ] ||
+		corosync_cluster $(for i in $(seq $#); do echo "${!i} 10.9.0.$i"; done)
+}
+
+# wire_config NODE NS [SYNC LINES]: a node of this name in one of these; its files are $tmp/NS.*
+wire_config()
+{
+	local i peers= own
+	for i in "${!wired[@]}"; do
+		if [ "${wired[i]}" = "$2" ]; then
+			own=10.9.0.$((i + 1))
+		else
+			peers="$peers${peers:+\", \"}10.9.0.$((i + 1))"
+		fi
+	done
+	config "$2" "$own" "$peers" sync0 "${3:-}"
+	sed -i "s/^node = .*/node = \"$1\";/" "$tmp/$2.cfg"
+}
+
 # All peers in sync, whatever the links that stand by are doing.
 in_sync()
 {
