@@ -34,6 +34,7 @@ struct world {
 	struct applied applied;
 	struct rng r;
 	uint32_t loss;               /* % of what nobody repairs */
+	size_t path;                 /* larger questions are lost; 0: none */
 	uint64_t seq;
 	uint64_t bytes, messages;    /* both ways */
 	uint64_t upserts, removed;
@@ -175,12 +176,13 @@ static void receiver_run(struct world *w)
 		struct cts_wire_out o;
 		struct pull p = { .to = 7, .epoch = w->owner.epoch, .start = 1 };
 
-		cts_wire_begin(&o, buf, sizeof(buf));
+		cts_wire_begin(&o, buf,
+			       w->path && compare_asks_small(&w->compare) ? CTS_WIRE_MIN_MAX : sizeof(buf));
 		if (!compare_ask(&w->compare, &w->replica, &p, &o, w->receiver.now))
 			break;
 		w->bytes += o.len;
 		w->messages++;
-		if (rng_below(&w->r, 100) >= w->loss)
+		if (rng_below(&w->r, 100) >= w->loss && (!w->path || o.len <= w->path))
 			pull_received(w, buf + CTS_WIRE_HEADER, o.len - CTS_WIRE_HEADER);
 	}
 	applied_flush(&w->applied, &w->receiver);
@@ -400,6 +402,20 @@ static void lost_questions_and_answers_are_asked_for_again(void **state)
 			assert_equal(w);
 			destroy(w);
 		}
+}
+
+/* Nobody but who asks sees that its large messages get lost: they are not repaired. */
+static void questions_that_are_too_large_for_the_path_become_smaller(void **state)
+{
+	struct world *w = create(40000);
+
+	equal_at_first(w, 20000);
+	w->path = 1000;
+	differ(w, 20000, 2000);
+	assert_true(converge(w, 100) < 100);
+	assert_equal(w);
+	assert_false(compare_asks_small(&w->compare));
+	destroy(w);
 }
 
 static void an_empty_replica_pulls_all(void **state)
@@ -767,6 +783,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_cost_follows_what_differs),
 		cmocka_unit_test(lost_questions_and_answers_are_asked_for_again),
+		cmocka_unit_test(questions_that_are_too_large_for_the_path_become_smaller),
 		cmocka_unit_test(an_empty_replica_pulls_all),
 		cmocka_unit_test(where_most_differs_subtrees_are_pulled),
 		cmocka_unit_test(a_receiver_that_only_has_too_much_drops_it),
