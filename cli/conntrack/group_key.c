@@ -39,14 +39,6 @@ struct by_words {
 	const char *option;
 };
 
-static const struct cts_field *field_find(const char *name, size_t len)
-{
-	for (const struct cts_field *f = cts_fields; f < cts_fields + CTS_FIELD_MAX; f++)
-		if (strlen(f->name) == len && memcmp(f->name, name, len) == 0)
-			return f;
-	return NULL;
-}
-
 static void no_such_field(const struct by_words *w, const char *word, size_t len)
 	__attribute__((noreturn));
 static void no_such_field(const struct by_words *w, const char *word, size_t len)
@@ -95,7 +87,7 @@ static void by_word(void *ctx, const char *word, size_t len)
 	const struct by_words *w = ctx;
 	struct group_by *by = w->by;
 	const char *slash = memchr(word, '/', len);
-	const struct cts_field *f = field_find(word, slash ? (size_t)(slash - word) : len);
+	const struct cts_field *f = cts_field_find(word, slash ? (size_t)(slash - word) : len);
 	uint8_t prefix[2] = { PREFIX_HOST_V4, PREFIX_HOST_V6 };
 
 	if (!f || len >= sizeof(by->field[0].name))

@@ -8,31 +8,14 @@
 
 #include "cli/conntrackd/daemon.h"
 
-const struct cts_control_command daemon_commands[] = {
-	{ "bulk", true, cmd_bulk },
-	{ "commit", true, cmd_commit },
-	{ "demote", true, cmd_demote },
-	{ "dump", false, cmd_dump },
-	{ "flush", true, cmd_flush },
-	{ "flush-kernel", true, cmd_flush_kernel },
-	{ "promote", true, cmd_promote },
-	{ "purge", true, cmd_purge },
-	{ "resync", true, cmd_resync },
-	{ "resync-kernel", true, cmd_resync_kernel },
-	{ "stats", false, cmd_stats },
-	{ "status", false, cmd_status },
-	{ "stop", true, cmd_stop },
-	{ NULL, false, NULL }
-};
-
-void cmd_stop(void *ctx, struct cts_request *r, int argc, char **argv)
+static void cmd_stop(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	cts_info("stop: asked for");
 	cts_request_finish(r, 0, NULL);
 	daemon_stop(ctx);
 }
 
-void cmd_bulk(void *ctx, struct cts_request *r, int argc, char **argv)
+static void cmd_bulk(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	struct daemon *d = ctx;
 
@@ -41,7 +24,7 @@ void cmd_bulk(void *ctx, struct cts_request *r, int argc, char **argv)
 	cts_request_finish(r, 0, NULL);
 }
 
-void cmd_resync(void *ctx, struct cts_request *r, int argc, char **argv)
+static void cmd_resync(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	struct daemon *d = ctx;
 
@@ -56,7 +39,7 @@ static bool expectations_only(int argc, char **argv)
 	return argc > 1 && strcmp(argv[1], "expect") == 0;
 }
 
-void cmd_resync_kernel(void *ctx, struct cts_request *r, int argc, char **argv)
+static void cmd_resync_kernel(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	struct daemon *d = ctx;
 
@@ -65,7 +48,7 @@ void cmd_resync_kernel(void *ctx, struct cts_request *r, int argc, char **argv)
 	cts_request_finish(r, 0, NULL);
 }
 
-void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
+static void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
 {
 	struct daemon *d = ctx;
 	bool internal = argc < 2 || strcmp(argv[1], "internal") == 0;
@@ -88,3 +71,20 @@ void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
 	cts_info("flush: %s", argc < 2 ? "both caches" : internal ? "internal cache" : "external cache");
 	cts_request_finish(r, 0, NULL);
 }
+
+const struct cts_control_command daemon_commands[] = {
+	{ "bulk", true, cmd_bulk },
+	{ "commit", true, cmd_commit },
+	{ "demote", true, cmd_demote },
+	{ "dump", false, cmd_dump },
+	{ "flush", true, cmd_flush },
+	{ "flush-kernel", true, cmd_flush_kernel },
+	{ "promote", true, cmd_promote },
+	{ "purge", true, cmd_purge },
+	{ "resync", true, cmd_resync },
+	{ "resync-kernel", true, cmd_resync_kernel },
+	{ "stats", false, cmd_stats },
+	{ "status", false, cmd_status },
+	{ "stop", true, cmd_stop },
+	{ NULL, false, NULL }
+};

@@ -261,6 +261,17 @@ static void print_follow(struct cts_request *r, const struct cts_follow_stats *s
 			   (ull)st->dumps, (ull)st->repaired_missing, (ull)st->repaired_stale);
 }
 
+/* What the kernel answered to commits, injected flows and purges. */
+static void print_written(struct cts_request *r, const uint64_t *counters)
+{
+	cts_request_printf(r, "kernel writes:\n");
+	for (enum cts_write_class cls = 0; cls < CTS_WRITE_CLASS_MAX; cls++)
+		cts_request_printf(r, "\t%s:%s%12llu\n", cts_write_class_name(cls),
+				   strlen(cts_write_class_name(cls)) < 7 ? "\t\t\t\t" : "\t\t\t",
+				   (ull)counters[cls]);
+	cts_request_printf(r, "\n");
+}
+
 static void stats_runtime(struct daemon *d, struct cts_request *r)
 {
 	uint64_t up = (cts_loop_now_ns(d->loop) - d->started_ns) / 1000000000u;
@@ -292,8 +303,10 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   (ull)rd.malformed_dump, (ull)rd.losses,
 			   d->takeover ? (ull)cts_takeover_kernel_flushes(d->takeover) : 0ull,
 			   (ull)rd.reconciliations, rd.buffer_size, (ull)rd.lost);
-	if (d->engine)
+	if (d->engine) {
 		print_follow(r, &rd.follow);
+		print_written(r, cts_node_written(d->node));
+	}
 	cts_request_printf(r,
 			   "runtime stats:\n"
 			   "\tchild process failed:\t\t%12u\n"

@@ -47,19 +47,14 @@ void daemon_stop(struct daemon *d);
 extern const struct cts_control_command daemon_commands[];
 
 /* cmd_*.c: one command each */
-void cmd_bulk(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_commit(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_demote(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_dump(void *ctx, struct cts_request *r, int argc, char **argv);
-void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_flush_kernel(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_promote(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_purge(void *ctx, struct cts_request *r, int argc, char **argv);
-void cmd_resync(void *ctx, struct cts_request *r, int argc, char **argv);
-void cmd_resync_kernel(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_stats(void *ctx, struct cts_request *r, int argc, char **argv);
 void cmd_status(void *ctx, struct cts_request *r, int argc, char **argv);
-void cmd_stop(void *ctx, struct cts_request *r, int argc, char **argv);
 
 /* cmd_status.c: as -s network shows them too */
 void status_print_peers(struct daemon *d, struct cts_request *r);

@@ -66,11 +66,11 @@ const struct cts_field cts_fields[CTS_FIELD_MAX] = {
 				   .attr = CTS_FLOW_SCTP_VTAG, .absent = CTS_FIELD_ABSENT_NEVER },
 };
 
-const struct cts_field *cts_field_find(const char *name)
+const struct cts_field *cts_field_find(const char *name, size_t len)
 {
-	for (size_t i = 0; i < CTS_FIELD_MAX; i++)
-		if (!strcmp(cts_fields[i].name, name))
-			return &cts_fields[i];
+	for (const struct cts_field *f = cts_fields; f < cts_fields + CTS_FIELD_MAX; f++)
+		if (strlen(f->name) == len && memcmp(f->name, name, len) == 0)
+			return f;
 	return NULL;
 }
 

@@ -75,8 +75,8 @@ struct cts_field_value {
 };
 static_assert(sizeof(struct cts_field_value) == 24, "a value has no padding");
 
-/* By its whole name. NULL: no such field. */
-const struct cts_field *cts_field_find(const char *name);
+/* By its whole name, which has len bytes. NULL: no such field. */
+const struct cts_field *cts_field_find(const char *name, size_t len);
 
 /* Read it. Returns whether the flow has it; ports only where the protocol has ports or
  * keys, ICMP's fields only of ICMP. */

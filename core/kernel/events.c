@@ -162,12 +162,6 @@ size_t cts_events_buffer_size(const struct cts_events *src)
 	return src->buffer_size;
 }
 
-int cts_events_set_filter(struct cts_events *src, const uint32_t *own_portids,
-			  unsigned int n_own_portids, const struct cts_push *push)
-{
-	return cts_bpf_attach(src->fd, own_portids, n_own_portids, push);
-}
-
 int cts_events_hear_new(struct cts_events *src, bool on)
 {
 	int group = NFNLGRP_CONNTRACK_NEW;

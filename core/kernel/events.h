@@ -30,11 +30,6 @@ void cts_events_close(struct cts_events *src);                          /* takes
 int cts_events_fd(const struct cts_events *src);
 size_t cts_events_buffer_size(const struct cts_events *src); /* what the kernel granted */
 
-/* Replace what BPF drops (filters were reloaded), without a gap. 0, or -1 and errno:
- * the former program is still there. */
-int cts_events_set_filter(struct cts_events *src, const uint32_t *own_portids,
-			  unsigned int n_own_portids, const struct cts_push *push);
-
 /*
  * Stop or go on hearing of new flows, and of nothing else. While nobody listens the
  * kernel does not build these messages, which is a third of the cost of creating

@@ -302,6 +302,11 @@ bool cts_node_turn(struct cts_node *n)
 	return more;
 }
 
+const uint64_t *cts_node_written(const struct cts_node *n)
+{
+	return cts_writer_counters(n->writer);
+}
+
 void cts_node_flush_internal(struct cts_node *n)
 {
 	if (!n->engine)

@@ -35,6 +35,8 @@ bool cts_node_turn(struct cts_node *n);
 /* The internal cache forgets what it has and learns it anew from the kernel; nothing is
  * said about the kernel's table, and peers keep what they have. */
 void cts_node_flush_internal(struct cts_node *n);
+/* What the kernel answered since the start, by enum cts_write_class. */
+const uint64_t *cts_node_written(const struct cts_node *n);
 /* Before a clean stop. */
 void cts_node_bye(struct cts_node *n);
 

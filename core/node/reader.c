@@ -343,11 +343,6 @@ void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m,
 	plan(r, START_DELAY_MS);
 }
 
-uint32_t cts_node_reader_portid(const struct cts_node_reader *r)
-{
-	return cts_resync_portid(r->resync);
-}
-
 void cts_node_reader_get_stats(struct cts_node_reader *r, struct cts_node_reader_stats *st)
 {
 	uint64_t now = cts_loop_now_ns(r->conf.loop);

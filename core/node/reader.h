@@ -37,7 +37,6 @@ void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m,
 		       void *ctx);
 /* An operation of the mirror: ask the kernel for one entry. ctx is the reader. */
 void cts_node_reader_get(void *ctx, const struct cts_flow *key);
-uint32_t cts_node_reader_portid(const struct cts_node_reader *r);
 
 /* One turn. true: more to do at once. */
 bool cts_node_reader_turn(struct cts_node_reader *r);

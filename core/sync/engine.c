@@ -415,21 +415,13 @@ void cts_engine_flush_internal(struct cts_engine *e, uint64_t now_ns)
 	session_renew(&e->session, true);
 }
 
-void cts_engine_purge(struct cts_engine *e, uint32_t node, uint64_t now_ns)
-{
-	struct peer *p = peers_find(&e->peers, node);
-
-	e->base.now = now_ns;
-	if (p)
-		replica_clear(&p->recv.replica);
-}
-
 void cts_engine_flush_external(struct cts_engine *e, uint64_t now_ns)
 {
-	const struct peer *p;
+	struct peer *p;
 
+	e->base.now = now_ns;
 	peers_for_each(p, &e->peers)
-		cts_engine_purge(e, p->id, now_ns);
+		replica_clear(&p->recv.replica);
 }
 
 void cts_engine_bye(struct cts_engine *e, uint64_t now_ns)

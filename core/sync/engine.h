@@ -47,8 +47,6 @@ uint32_t cts_engine_set(struct cts_engine *e, uint32_t ref, uint32_t hash, const
 			size_t len, bool replicate, uint64_t now_ns);
 bool cts_engine_live(struct cts_engine *e, uint32_t ref);
 void cts_engine_gone(struct cts_engine *e, uint32_t ref, uint64_t now_ns);
-/* The version of the own live entry, 0: there is none. */
-uint32_t cts_engine_own_version(struct cts_engine *e, const uint8_t *key, size_t key_len);
 /* The kernel's whole table was read, for the first time or once more: digests may be sent
  * and answered, and what found no room since the reading before is what is missing. */
 void cts_engine_table_ready(struct cts_engine *e, uint64_t now_ns);
@@ -133,8 +131,6 @@ void cts_engine_bulk(struct cts_engine *e, uint64_t now_ns);         /* -B: send
  * have. The caller reads the kernel's table again and calls cts_engine_table_ready(). */
 void cts_engine_flush_internal(struct cts_engine *e, uint64_t now_ns);
 void cts_engine_flush_external(struct cts_engine *e, uint64_t now_ns);
-/* The replica of one node. */
-void cts_engine_purge(struct cts_engine *e, uint32_t node, uint64_t now_ns);
 void cts_engine_bye(struct cts_engine *e, uint64_t now_ns);          /* before a clean stop */
 
 void cts_engine_get_stats(const struct cts_engine *e, struct cts_engine_stats *st);

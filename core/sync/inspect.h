@@ -18,5 +18,7 @@ struct cts_engine {
 
 /* Break a rule on purpose; NULL: none. f is lent. */
 void cts_engine_break(struct cts_engine *e, const struct cts_faults *f);
+/* The version of the own live entry, 0: there is none. */
+uint32_t cts_engine_own_version(struct cts_engine *e, const uint8_t *key, size_t key_len);
 
 #endif

@@ -204,8 +204,9 @@ void peers_fini(struct peers *ps)
 
 /* -- the newest of several replicas -- */
 
-bool peer_is_newer(const struct peer *p, uint32_t version, const struct peer *best,
-		   uint32_t best_version)
+/* Is a replica of p to be preferred to one of best? best NULL: yes. */
+static bool peer_is_newer(const struct peer *p, uint32_t version, const struct peer *best,
+			  uint32_t best_version)
 {
 	if (!best || version != best_version)
 		return !best || version > best_version;

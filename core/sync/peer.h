@@ -95,9 +95,6 @@ struct peer *peers_add(struct peers *ps, uint32_t id);
 	for (unsigned int i_ = 0; i_ < (ps)->n; i_++) \
 		if (((p) = (ps)->list[i_]))
 
-/* Is a replica of p to be preferred to one of best? best NULL: yes. */
-bool peer_is_newer(const struct peer *p, uint32_t version, const struct peer *best,
-		   uint32_t best_version);
 /* The newest replica of a key: of the highest version; of equals that of a node that is
  * there, then of the lowest id. hash: the caches'. NULL: there is none. */
 const struct peer *peers_newest(const struct peers *ps, uint32_t hash, const uint8_t *key,

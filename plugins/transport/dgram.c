@@ -329,11 +329,6 @@ void dgram_destroy(struct dgram *d)
 
 /* -- what others ask -- */
 
-unsigned int dgram_ifindex(const struct dgram *d)
-{
-	return d->link ? rtlink_state(d->link)->ifindex : 0;
-}
-
 size_t dgram_max_message(const struct dgram *d)
 {
 	unsigned int mtu = d->link ? rtlink_state(d->link)->mtu : 0;

@@ -36,7 +36,5 @@ int dgram_send(struct dgram *d, const struct iovec *msg, unsigned int n, const u
 	       unsigned int n_to);
 size_t dgram_max_message(const struct dgram *d);
 void dgram_status(struct dgram *d, struct cts_transport_status *st);
-/* 0: no device, or it is not there. */
-unsigned int dgram_ifindex(const struct dgram *d);
 
 #endif

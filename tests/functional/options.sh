@@ -106,6 +106,7 @@ in_ns b "$conntrack" -L >"$tmp/kernel" 2>/dev/null
 timeout=$(awk '/src=10.1.0.1 / { print $3 }' "$tmp/kernel")
 [ -n "$timeout" ] || fail "collision = \"replace\": b's own is kept: $(cat "$tmp/kernel")"
 grep -q 'src=10.1.0.99 ' "$tmp/kernel" && fail "both are there: $(cat "$tmp/kernel")"
+ask b -s runtime | grep -qE '^[[:space:]]created:[[:space:]]+1$' || fail "-s runtime: $(ask b -s runtime | grep -A12 writes)"
 [ "$timeout" -le 30 ] || fail "commit_timeout = 30: committed with $timeout s"
 
 # -- who takes part --

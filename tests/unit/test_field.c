@@ -124,13 +124,13 @@ static void finds_each_by_its_whole_name(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < CTS_FIELD_MAX; i++) {
-		assert_ptr_equal(cts_field_find(cts_fields[i].name), &cts_fields[i]);
+		assert_ptr_equal(cts_field_find(cts_fields[i].name, strlen(cts_fields[i].name)), &cts_fields[i]);
 		assert_true(cts_fields[i].offset + cts_fields[i].width <= sizeof(struct cts_flow));
 		assert_true(cts_fields[i].json && *cts_fields[i].json);
 	}
-	assert_null(cts_field_find("sr"));
-	assert_null(cts_field_find("srcs"));
-	assert_null(cts_field_find(""));
+	assert_null(cts_field_find("sr", 2));
+	assert_null(cts_field_find("srcs", 4));
+	assert_null(cts_field_find("", 0));
 }
 
 /* Grouping hashes whole values: what differs to people must differ in bytes. */

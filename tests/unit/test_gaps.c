@@ -13,6 +13,7 @@
 
 #include "core/sync/recv/gaps.h"
 #include "tests/unit/flow_gen.h"
+#include "tests/unit/gaps_look.h"
 
 #define SEQUENCES 4096u
 

@@ -240,7 +240,7 @@ static void our_own_changes_make_no_event_and_no_loss(void **state)
 	assert_int_equal(cts_events_lost(src), 0);
 
 	/* The filter may be exchanged on the open socket. */
-	assert_int_equal(cts_events_set_filter(src, NULL, 0, NULL), 0);
+	assert_int_equal(cts_bpf_attach(cts_events_fd(src), NULL, 0, NULL), 0);
 	kernel_flow(&f, 0);
 	write_one(w, CTS_OP_DELETE, &f);
 	drain(src, &t);
@@ -294,7 +294,7 @@ static void protocols_are_dropped_in_the_kernel(void **state)
 	memset(bitmap, 0, sizeof(bitmap));
 	bitmap[50 / 8] |= 1 << 50 % 8;
 	assert_int_equal(cts_push_protocols(push, bitmap, false), 0);
-	assert_int_equal(cts_events_set_filter(src, NULL, 0, push), 0);
+	assert_int_equal(cts_bpf_attach(cts_events_fd(src), NULL, 0, push), 0);
 	kernel_raw_flush();
 	drain(src, &t);
 	assert_int_equal(t.n, 3);
@@ -398,7 +398,7 @@ static void more_networks_than_fit_are_left_to_userspace(void **state)
 	assert_int_equal(errno, ENOSPC);
 	assert_int_equal(cts_push_network(push, AF_INET6, &a, 128, false), -1);
 	assert_int_equal(errno, ENOSPC);
-	assert_int_equal(cts_events_set_filter(src, NULL, 0, push), 0);
+	assert_int_equal(cts_bpf_attach(cts_events_fd(src), NULL, 0, push), 0);
 	assert_int_equal(events_for("::8", "2001:db8::1", src), 1);
 	cts_push_destroy(push);
 	cts_events_close(src);

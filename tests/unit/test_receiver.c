@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "core/sync/recv/receiver.h"
+#include "tests/unit/gaps_look.h"
 #include "tests/unit/sync_gen.h"
 
 #define NODE 7u

@@ -46,6 +46,16 @@ static bool take(struct reorder *r, uint64_t seq)
 	return true;
 }
 
+/* How many are kept above seq. */
+static unsigned int reorder_above(const struct reorder *r, uint64_t seq)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; r->n && i < REORDER_MAX; i++)
+		n += r->held[i].seq > seq;
+	return n;
+}
+
 struct model {
 	bool kept[SEQUENCES];
 	unsigned int n;

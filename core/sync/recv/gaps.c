@@ -73,23 +73,6 @@ unsigned int gaps_settle(struct gaps *g, uint64_t floor)
 	return closed;
 }
 
-bool gaps_has(const struct gaps *g, uint64_t seq)
-{
-	for (unsigned int i = 0; i < g->n && g->range[i].from <= seq; i++)
-		if (seq <= g->range[i].to)
-			return true;
-	return false;
-}
-
-uint64_t gaps_messages(const struct gaps *g)
-{
-	uint64_t n = 0;
-
-	for (unsigned int i = 0; i < g->n; i++)
-		n += g->range[i].to - g->range[i].from + 1;
-	return n;
-}
-
 void gaps_clear(struct gaps *g)
 {
 	g->n = 0;

@@ -29,8 +29,6 @@ struct gaps {
 bool gaps_open(struct gaps *g, uint64_t from, uint64_t to, uint64_t now_ns);
 /* Everything below floor is settled. Returns how many ranges that closed. */
 unsigned int gaps_settle(struct gaps *g, uint64_t floor);
-bool gaps_has(const struct gaps *g, uint64_t seq);
-uint64_t gaps_messages(const struct gaps *g);          /* that are missing */
 void gaps_clear(struct gaps *g);
 
 #endif

@@ -225,6 +225,18 @@ static void keep(struct receiver *r, struct base *b, uint64_t seq, const uint8_t
 		reorder_skip(r, b);
 }
 
+/* It cannot go on from here: ask for another start. */
+static void receiver_stop(struct receiver *r)
+{
+	reorder_drop(&r->reorder, UINT64_MAX);
+	gaps_clear(&r->gaps);
+	compare_reset(&r->compare);
+	r->start = r->high = r->known_last = r->equal_at = 0;
+	r->unacked = 0;
+	r->differs = r->lossy = r->detached = false;
+	r->reorder_ns = NEVER;
+}
+
 void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_now,
 		   const uint8_t *body, size_t len)
 {
@@ -279,17 +291,6 @@ void receiver_fini(struct receiver *r)
 	reorder_drop(&r->reorder, UINT64_MAX);
 	compare_fini(&r->compare);
 	replica_fini(&r->replica);
-}
-
-void receiver_stop(struct receiver *r)
-{
-	reorder_drop(&r->reorder, UINT64_MAX);
-	gaps_clear(&r->gaps);
-	compare_reset(&r->compare);
-	r->start = r->high = r->known_last = r->equal_at = 0;
-	r->unacked = 0;
-	r->differs = r->lossy = r->detached = false;
-	r->reorder_ns = NEVER;
 }
 
 void receiver_epoch(struct receiver *r, struct base *b, uint64_t epoch, bool lost)

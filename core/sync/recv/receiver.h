@@ -54,8 +54,6 @@ void receiver_epoch(struct receiver *r, struct base *b, uint64_t epoch, bool los
 /* The owner's window counts us in from start on; 0: it does not count us in now. What
  * comes is applied all the same, but what gets lost is not repaired. */
 void receiver_start(struct receiver *r, struct base *b, uint64_t start);
-/* It cannot go on from here: ask for another start. */
-void receiver_stop(struct receiver *r);
 /* A DATA message. */
 void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_now,
 		   const uint8_t *body, size_t len);

@@ -57,15 +57,6 @@ uint64_t reorder_lowest(const struct reorder *r)
 	return lowest;
 }
 
-unsigned int reorder_above(const struct reorder *r, uint64_t seq)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; r->n && i < REORDER_MAX; i++)
-		n += r->held[i].seq > seq;
-	return n;
-}
-
 bool reorder_take(struct reorder *r, uint64_t seq, uint8_t **body, size_t *len)
 {
 	struct held *h = seq && r->n ? find(r, seq) : NULL;

@@ -32,8 +32,6 @@ enum reorder_put { REORDER_KEPT, REORDER_DUPLICATE, REORDER_FULL, REORDER_NOMEM 
 enum reorder_put reorder_put(struct reorder *r, uint64_t seq, const uint8_t *body, size_t len);
 /* The lowest sequence number that is kept; 0: none. */
 uint64_t reorder_lowest(const struct reorder *r);
-/* How many are kept above seq. */
-unsigned int reorder_above(const struct reorder *r, uint64_t seq);
 /* Take the message out: the caller frees *body. false: it is not there. */
 bool reorder_take(struct reorder *r, uint64_t seq, uint8_t **body, size_t *len);
 /* Drop what is at or below seq; UINT64_MAX: all. */

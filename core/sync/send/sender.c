@@ -183,7 +183,8 @@ static size_t message_build(struct sender *s, struct building *b, unsigned int *
 	return cts_wire_finish(&out, &h);
 }
 
-bool sender_flush(struct sender *s)
+/* Hand on what is built. false: the transport is full. */
+static bool sender_flush(struct sender *s)
 {
 	struct base *b = s->base;
 

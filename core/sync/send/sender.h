@@ -48,8 +48,6 @@ void sender_ready(struct sender *s);                    /* the kernel's table wa
 /* Send what may be sent. A receiver that keeps others waiting is put out of step:
  * *lagging has its bit set. true: call again at once. */
 bool sender_run(struct sender *s, uint64_t *lagging);
-/* Hand on what is built. false: the transport is full. */
-bool sender_flush(struct sender *s);
 uint64_t sender_deadline(struct sender *s);
 /* A PULL of this node's stream. false: it is damaged. */
 bool sender_pull(struct sender *s, const struct pull *p, struct cts_wire_in *in);

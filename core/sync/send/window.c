@@ -66,7 +66,6 @@ uint64_t window_enter(struct window *w, unsigned int i, uint64_t max_bytes, uint
 	v->acked = w->last;
 	v->confirmed = false;
 	v->progress_ns = now;
-	v->denied_ns = 0;
 	pace_init(&v->pace, max_bytes);
 	w->members |= bit_of(i);
 	return v->start;
@@ -251,7 +250,6 @@ bool window_ack(struct window *w, struct table *t, unsigned int i, uint64_t high
 			continue;
 		s->unacked_by &= ~bit_of(i);
 		if (in_gaps(gaps, &at, seq)) {
-			v->denied_ns = now;
 			v->missed++;
 			message_lost(w, t, v, s);
 		} else {

@@ -43,7 +43,6 @@ struct receiver_view {
 	uint64_t start;              /* it is in the window from this sequence number; 0: not */
 	uint64_t acked;              /* cumulative, but for gaps */
 	uint64_t progress_ns;        /* last acknowledgement of something new, or nothing was due */
-	uint64_t denied_ns;          /* when it last reported a loss */
 	bool confirmed;              /* it goes by start */
 	uint32_t arrived, missed;    /* messages acknowledged and lost since this was looked at */
 	struct pace pace;
