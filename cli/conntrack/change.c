@@ -171,7 +171,7 @@ int change_pass(struct change *const *c, unsigned int n, const struct cts_dump_c
 
 int change_command(struct change *c, struct cmdline *cl)
 {
-	struct cts_dump_conf conf = { .table = cl->table };
+	struct cts_dump_conf conf = { .table = cl->table, .read_ahead = true };
 	struct cts_pipeline *pipe;
 	struct cts_flow pushed;
 

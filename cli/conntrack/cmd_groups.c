@@ -16,8 +16,10 @@ static void table_push(void *ctx, const struct cts_event *const *ev, size_t n)
 
 int table_read(struct cmdline *cl, struct cts_consumer *consumer)
 {
+	/* Counters that are read and not shown would be lost. */
 	struct cts_dump_conf conf = { .table = cl->table,
-				      .zero_counters = cmdline_has(cl, OPT_ZERO) };
+				      .zero_counters = cmdline_has(cl, OPT_ZERO),
+				      .read_ahead = !cmdline_has(cl, OPT_ZERO) };
 	struct cts_pipeline *pipe = assemble(cl, consumer);
 	struct cts_flow pushed;
 	struct cts_dump *dump;

@@ -67,8 +67,10 @@ static void print_sorted(void *ctx, const struct cts_event *const *ev, size_t n)
 /* All of the table, or up to the limit. 0, or -1 and errno. */
 static int list_read(struct listing *l, struct cmdline *cl, bool *torn)
 {
+	/* Counters that are read and not shown would be lost. */
 	struct cts_dump_conf conf = { .table = cl->table,
-				      .zero_counters = cmdline_has(cl, OPT_ZERO) };
+				      .zero_counters = cmdline_has(cl, OPT_ZERO),
+				      .read_ahead = !cmdline_has(cl, OPT_ZERO) };
 	struct cts_pipeline *pipe = assemble(cl, list_consumer(l, cl));
 	struct cts_flow pushed;
 	struct cts_dump *dump;

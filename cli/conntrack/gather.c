@@ -183,7 +183,7 @@ static unsigned int at_work(struct gather *g, struct change *c[2])
 
 static int gather_pass(struct gather *g)
 {
-	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK };
+	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK, .read_ahead = true };
 	struct cts_flow pushed;
 	struct change *c[2];
 	unsigned int n = at_work(g, c);
@@ -218,7 +218,7 @@ static void zones_push(void *ctx, const struct cts_event *const *ev, size_t n)
 /* Without -w a line means entries of all zones, but a lookup finds one zone's. */
 static int look_at_zones(struct gather *g)
 {
-	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK };
+	struct cts_dump_conf conf = { .table = CTS_TABLE_CONNTRACK, .read_ahead = true };
 	struct cts_dump *dump;
 	int ret;
 

@@ -12,6 +12,7 @@
 
 #include "core/flow/codec.h"
 #include "core/flow/expect.h"
+#include "core/kernel/ahead.h"
 #include "core/kernel/dump.h"
 #include "core/kernel/nl.h"
 
@@ -49,7 +50,9 @@ struct cts_dump {
 	uint64_t malformed;
 	size_t n;
 	uint64_t now_ns;
-	uint8_t *buf; /* owned, DUMP_BUFFER */
+	uint8_t *buf;            /* owned, DUMP_BUFFER */
+	struct cts_ahead *ahead; /* owned; NULL: chunks are received when they are wanted */
+	bool tried_ahead;
 	struct cts_event event[DUMP_BATCH];
 	const struct cts_event *list[DUMP_BATCH];
 	union { /* by table */
@@ -210,6 +213,7 @@ void cts_dump_close(struct cts_dump *d)
 {
 	if (!d)
 		return;
+	cts_ahead_stop(d->ahead);
 	if (d->nl)
 		mnl_socket_close(d->nl);
 	free(d->buf);
@@ -313,35 +317,34 @@ static int dump_end(struct cts_dump *d, const struct nlmsghdr *nlh)
 	return -1;
 }
 
-static ssize_t dump_recv(struct cts_dump *d)
+/* A table of more than one chunk is worth a thread. */
+static ssize_t dump_receive(struct cts_dump *d, uint8_t **chunk)
 {
-	struct sockaddr_nl from = { 0 };
-	struct iovec iov = { .iov_base = d->buf, .iov_len = DUMP_BUFFER };
-	struct msghdr msg = {
-		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
-	};
-	ssize_t len;
+	*chunk = d->buf;
+	if (d->ahead)
+		return cts_ahead_next(d->ahead, chunk);
+	return cts_nl_receive_chunk(d->fd, d->buf, DUMP_BUFFER);
+}
 
-	do {
-		len = recvmsg(d->fd, &msg, 0);
-	} while ((len < 0 && errno == EINTR) || (len >= 0 && from.nl_pid != 0));
-	if (len >= 0 && msg.msg_flags & MSG_TRUNC) {
-		errno = EMSGSIZE;
-		return -1;
-	}
-	return len;
+static void dump_go_ahead(struct cts_dump *d)
+{
+	if (!d->conf.read_ahead || d->tried_ahead || d->ended)
+		return;
+	d->tried_ahead = true;
+	d->ahead = cts_ahead_start(d->fd, DUMP_BUFFER);
 }
 
 int cts_dump_step(struct cts_dump *d, cts_batch_fn fn, void *ctx)
 {
 	const struct nlmsghdr *nlh;
 	struct timespec ts;
+	uint8_t *chunk;
 	ssize_t got;
 	int len, ret = 1;
 
 	if (d->ended)
 		return 0;
-	got = dump_recv(d);
+	got = dump_receive(d, &chunk);
 	if (got < 0) {
 		d->ended = true;
 		return -1;
@@ -350,7 +353,7 @@ int cts_dump_step(struct cts_dump *d, cts_batch_fn fn, void *ctx)
 	d->now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 
 	len = (int)got;
-	nlh = (const struct nlmsghdr *)d->buf;
+	nlh = (const struct nlmsghdr *)chunk;
 	for (; mnl_nlmsg_ok(nlh, len) && !d->ended; nlh = mnl_nlmsg_next(nlh, &len)) {
 		if (nlh->nlmsg_seq != d->seq)
 			continue;
@@ -367,6 +370,7 @@ int cts_dump_step(struct cts_dump *d, cts_batch_fn fn, void *ctx)
 		dump_add(d, nlh);
 	}
 	int saved = errno;
+	dump_go_ahead(d);
 	dump_hand_on(d, fn, ctx);
 	errno = saved;
 	return ret;

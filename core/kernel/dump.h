@@ -20,6 +20,8 @@ struct cts_dump_conf {
 	enum cts_dump_table table;
 	int family;         /* AF_UNSPEC: all */
 	bool zero_counters; /* also resets the counters of what is dumped */
+	bool read_ahead;    /* a thread receives some chunks ahead, where there is a second core:
+			     * for who does not merge the table with events */
 	bool has_mark, has_status, has_zone;
 	uint32_t mark, mark_mask;     /* (mark of entry & mark_mask) == mark; mask 0: all bits */
 	uint32_t status, status_mask; /* the same with IPS_*; mask 0: the bits of status */

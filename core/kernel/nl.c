@@ -97,3 +97,22 @@ size_t cts_nl_set_rcvbuf(int fd, size_t bytes, const char *subject)
 			 subject, real, bytes);
 	return real;
 }
+
+ssize_t cts_nl_receive_chunk(int fd, void *buf, size_t size)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
+	};
+	ssize_t len;
+
+	do {
+		len = recvmsg(fd, &msg, 0);
+	} while ((len < 0 && errno == EINTR) || (len >= 0 && from.nl_pid != 0));
+	if (len >= 0 && msg.msg_flags & MSG_TRUNC) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return len;
+}

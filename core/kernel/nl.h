@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The two halves of nlmsg_type in NETLINK_NETFILTER. */
 static inline uint8_t cts_nl_subsys(const struct nlmsghdr *nlh)
@@ -34,6 +35,9 @@ struct nlmsghdr *cts_nl_request(void *buf, uint16_t type, uint16_t flags, uint8_
 /* One request without attributes on a socket of its own, the answers to cb. 0, or -1
  * and errno. */
 int cts_nl_ask(uint16_t type, uint16_t flags, mnl_cb_t cb, void *ctx);
+
+/* One datagram of the kernel's: others are passed over. Its length, or -1 and errno. */
+ssize_t cts_nl_receive_chunk(int fd, void *buf, size_t size);
 
 /*
  * Let the receive queue take `bytes` of real memory (the kernel doubles what

@@ -39,7 +39,7 @@ static void copy_words(uint32_t *to, const uint32_t **from, uint16_t *len)
 	*from = to;
 }
 
-static void op_copy_flow(struct write_op *op, const struct cts_flow *flow)
+void write_op_copy(struct write_op *op, const struct cts_flow *flow)
 {
 	struct cts_flow *f = &op->flow;
 
@@ -66,7 +66,7 @@ int write_op_init(struct write_op *op, enum cts_write_op what, const struct cts_
 		[CTS_OP_GET] = STEP_GET,
 	};
 
-	op_copy_flow(op, flow);
+	write_op_copy(op, flow);
 	op->op = (uint8_t)what;
 	op->repeats = 0;
 	op->recreated = op->looked = false;

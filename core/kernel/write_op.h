@@ -68,6 +68,8 @@ struct restore_rules {
  * caller gives cookie and hash. */
 int write_op_init(struct write_op *op, enum cts_write_op what, const struct cts_flow *flow,
 		  const struct restore_rules *rules);
+/* The flow alone, with its variable parts. */
+void write_op_copy(struct write_op *op, const struct cts_flow *flow);
 /* After op itself was copied: point at the copy's variable parts. */
 void write_op_adopt_parts(struct write_op *op);
 /* The key: original tuple and zone of the original direction. */

@@ -175,7 +175,7 @@ static void push(void *ctx, const struct cts_event *const *ev, size_t n)
 
 static int pass(struct top *t)
 {
-	struct cts_dump_conf conf = { .table = t->cl->table };
+	struct cts_dump_conf conf = { .table = t->cl->table, .read_ahead = true };
 	struct cts_pipeline *pipe = assemble(t->cl, &t->consumer);
 	struct cts_dump *dump = NULL;
 	struct cts_flow pushed;
