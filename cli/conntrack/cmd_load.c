@@ -13,27 +13,28 @@
 
 #include "cli/conntrack/entry.h"
 #include "cli/conntrack/gather.h"
-#include "cli/conntrack/saved.h"
+#include "cli/conntrack/load_check.h"
+#include "core/kernel/behind.h"
 #include "core/kernel/table.h"
 
 struct load {
 	const char *file;            /* what messages call it */
 	struct parser *parser;       /* owned */
 	struct lines *lines;         /* owned */
-	struct cts_writer *writer;   /* owned: -I and -A */
+	struct cts_behind *writer;   /* owned: -I and -A */
 	struct gather gather;        /* -D and -U */
 	struct progress progress;
 	bool keep_going;
 	bool stop;                   /* after a failure */
 	bool helpers;                /* a line has named one */
-	unsigned int outputs;        /* words of -o that can be printed */
-	uint64_t n_lines, n_swapped, failures;
+	struct load_counts checked;
+	uint64_t failures;
 	int error;                   /* errno of the first one to create */
-	uint64_t last;               /* line that was given to the writer last */
 };
 
 /* Lines are numbered by the cookie, its last bit is set for -A. */
-static void load_created(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
+static void load_created(void *ctx, uint64_t cookie, enum cts_write_class cls, int err,
+			 uint64_t last)
 {
 	struct load *ld = ctx;
 	const struct place at = { .file = ld->file, .line = cookie >> 1 };
@@ -45,9 +46,19 @@ static void load_created(void *ctx, uint64_t cookie, enum cts_write_class cls, i
 	report_failure_at(&at, &commands[cookie & 1 ? CMD_ADD : CMD_CREATE], err);
 	if (!ld->error)
 		ld->error = err;
-	if (!ld->failures++ && !ld->keep_going && ld->last > at.line)
-		report("the lines up to %" PRIu64 " were under way already", ld->last);
+	if (!ld->failures++ && !ld->keep_going && last > cookie)
+		report("the lines up to %" PRIu64 " were under way already", last >> 1);
 	ld->stop = !ld->keep_going;
+}
+
+/* The kernel would take it for something else. What failed before it is said before. */
+static int load_impossible(struct load *ld, uint64_t cookie)
+{
+	if (!ld->keep_going && cts_behind_flush(ld->writer) < 0)
+		return -1;
+	if (!ld->stop)
+		load_created(ld, cookie, CTS_WRITE_FAILED, EINVAL, cookie);
+	return 0;
 }
 
 static int load_create(struct load *ld, struct cmdline *cl)
@@ -60,12 +71,9 @@ static int load_create(struct load *ld, struct cmdline *cl)
 	ld->helpers |= cmdline_has(cl, OPT_HELPER);
 	entry_key(cl);
 	entry_values(cl);
-	ld->last = cl->at.line;
-	if (!entry_is_possible(cl)) {
-		load_created(ld, cookie, CTS_WRITE_FAILED, EINVAL);
-		return 0;
-	}
-	return cts_writer_add(ld->writer, add ? CTS_OP_ADD : CTS_OP_CREATE, &cl->store.flow,
+	if (!entry_is_possible(cl))
+		return load_impossible(ld, cookie);
+	return cts_behind_add(ld->writer, add ? CTS_OP_ADD : CTS_OP_CREATE, &cl->store.flow,
 			      cookie);
 }
 
@@ -77,7 +85,7 @@ static int load_run(struct load *ld)
 	uint64_t failures = ld->failures;
 	int ret;
 
-	if (cts_writer_flush(ld->writer) < 0)
+	if (cts_behind_flush(ld->writer) < 0)
 		return -1;
 	if (ld->stop)
 		return 0;
@@ -97,7 +105,7 @@ static int load_gather(struct load *ld, const struct cmdline *cl)
 
 static int load_flush(struct load *ld, const struct cmdline *cl)
 {
-	if (cts_writer_flush(ld->writer) < 0 || cts_table_flush(cl->family) < 0)
+	if (cts_behind_flush(ld->writer) < 0 || cts_table_flush(cl->family) < 0)
 		return -1;
 	report("connection tracking table has been emptied.");
 	return 0;
@@ -117,67 +125,35 @@ static int load_line(struct load *ld, struct cmdline *cl)
 	return id == CMD_FLUSH ? load_flush(ld, cl) : load_create(ld, cl);
 }
 
-static void check_line(const struct cmdline *cl)
-{
-	const enum command_id id = cl->command->id;
-
-	if (id != CMD_CREATE && id != CMD_ADD && id != CMD_UPDATE && id != CMD_DELETE &&
-	    id != CMD_FLUSH)
-		die_at(&cl->at, EXIT_PARAMETER, "Cannot use command `-%c' with --load-file",
-		       cl->command->letter);
-	if (cl->table != CTS_TABLE_CONNTRACK)
-		die_at(&cl->at, EXIT_PARAMETER, "Cannot use this table with --load-file");
-	if (cmdline_has(cl, OPT_DRY_RUN) || cmdline_has(cl, OPT_FILTER_FILE))
-		die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with --load-file",
-		       option_rows[cmdline_has(cl, OPT_DRY_RUN) ? OPT_DRY_RUN :
-								   OPT_FILTER_FILE].name);
-}
-
-/* An output that cannot be opened is told before anything is done. */
-static void check_output(struct load *ld, const struct cmdline *cl)
-{
-	if (!(cl->output & ~ld->outputs))
-		return;
-	printer_close(printer_open(cl));
-	ld->outputs |= cl->output;
-}
-
-/* Read to the end; act tells which pass this is. 0, or -1 and errno. */
-static int load_pass(struct load *ld, bool act)
+/* Read to the end and act. 0, or -1 and errno. */
+static int load_pass(struct load *ld)
 {
 	struct cmdline cl;
-	int argc, more;
+	int argc, more = 0;
 	char **argv;
 
 	while (!ld->stop && (more = lines_next(ld->lines, &argc, &argv)) > 0) {
-		if (act)
-			progress_show(&ld->progress, "%s: line %" PRIu64, ld->file,
-				      lines_place(ld->lines)->line);
-		cmdline_parse(ld->parser, &cl, lines_place(ld->lines), argc, argv);
-		check_line(&cl);
-		saved_take(&cl, lines_saved(ld->lines));
-		ld->n_swapped += saved_swap_tags(&cl, lines_saved(ld->lines)) && !act;
-		if (act && load_line(ld, &cl) < 0)
+		progress_show(&ld->progress, "%s: line %" PRIu64, ld->file,
+			      lines_place(ld->lines)->line);
+		load_parse(ld->lines, ld->parser, &cl, argc, argv);
+		if (load_line(ld, &cl) < 0)
 			return -1;
-		if (act)
-			continue;
-		check_output(ld, &cl);
-		ld->n_lines++;
 	}
 	return ld->stop ? 0 : more;
 }
 
 static int load_act(struct load *ld, const struct command *command)
 {
-	const struct cts_writer_conf conf = { .ctx = ld, .done = load_created };
-
+	const struct cts_behind_conf conf = { .keep_going = ld->keep_going, .ctx = ld,
+					      .done = load_created };
 	int ret;
 
-	ld->writer = cts_writer_open(&conf);
+	ld->writer = cts_behind_open(&conf);
 	if (!ld->writer)
 		return report_failure(command, errno);
 	progress_start(&ld->progress);
-	ret = lines_rewind(ld->lines) < 0 || load_pass(ld, true) < 0 ? -1 : 0;
+	lines_rewind(ld->lines);
+	ret = load_pass(ld) < 0 ? -1 : 0;
 	if (!ret && !ld->stop)
 		ret = load_run(ld);
 	progress_clear(&ld->progress);
@@ -197,7 +173,7 @@ static int load_act(struct load *ld, const struct command *command)
 static void load_close(struct load *ld)
 {
 	gather_fini(&ld->gather);
-	cts_writer_close(ld->writer);
+	cts_behind_close(ld->writer);
 	lines_close(ld->lines);
 	parser_destroy(ld->parser);
 }
@@ -214,13 +190,13 @@ int cmd_load(struct cmdline *cl)
 	if (!ld.parser || gather_init(&ld.gather, ld.keep_going) < 0)
 		die(EXIT_OTHER, "not enough memory");
 	ld.file = lines_place(ld.lines)->file;
-	if (load_pass(&ld, false) < 0)
+	if (load_check(ld.lines, ld.parser, &ld.checked) < 0)
 		die(EXIT_OTHER, "%s: %s", ld.file, strerror(errno));
-	if (ld.n_swapped)
+	if (ld.checked.swapped)
 		report("%s: %" PRIu64 " lines have SCTP verification tags as conntrack-tools saves "
-		       "them, with their bytes swapped: they are put right", ld.file, ld.n_swapped);
+		       "them, with their bytes swapped: they are put right", ld.file, ld.checked.swapped);
 	if (cmdline_has(cl, OPT_DRY_RUN))
-		report("%" PRIu64 " lines are in order, nothing has been done.", ld.n_lines);
+		report("%" PRIu64 " lines are in order, nothing has been done.", ld.checked.lines);
 	else
 		status = load_act(&ld, cl->command);
 	load_close(&ld);

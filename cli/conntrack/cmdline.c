@@ -183,6 +183,7 @@ static void take_option(struct cmdline *cl, struct parser *p, struct scan *s, in
 		s->arg = scan_word(s);
 	option_set(cl, id, s->arg);
 	if (id == OPT_NAT_RANGE && !p->warned) {
+		place_alone(&cl->at);
 		fputs("WARNING: ignoring -a, deprecated option.\n", stderr);
 		p->warned = true;
 	}

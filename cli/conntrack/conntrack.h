@@ -8,6 +8,7 @@
 #ifndef CONNTRACK_H
 #define CONNTRACK_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -68,7 +69,15 @@ struct place {
 	const char *file;           /* lent; NULL: it is the program's own */
 	uint64_t line;
 	bool again;                 /* it was read before: what is no mistake was said then */
+	jmp_buf *trial;             /* lent; NULL, or where a trial in a second thread ends */
 };
+
+/* What follows is said, or must not run beside another thread: a trial ends here. */
+static inline void place_alone(const struct place *at)
+{
+	if (at && at->trial)
+		longjmp(*at->trial, 1);
+}
 
 #define HELPER_NAME_MAX 15u      /* the kernel's, without NUL */
 #define LABEL_WORDS 4           /* 128 bits: what a kernel holds */

@@ -2,6 +2,7 @@
 /* Reading files of command lines: blocks, lines in them, words in those. */
 #include "config.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,15 +13,18 @@
 
 #include "cli/conntrack/lines.h"
 
+#define LINES_HALVE_MIN (512 << 10)   /* bytes: a thread is worth it */
+
 struct lines {
 	int fd;
 	struct place at;
 	uint64_t left;                  /* bytes that may still be read */
-	uint64_t taken;                 /* bytes that were read since the first line */
+	uint64_t taken;                 /* where the next ones are read: bytes of the file */
 	size_t start, end;              /* buf[start..end) is not split yet */
 	struct saved_words saved;       /* of the last line */
 	char *argv[LINES_WORDS_MAX + 1];
-	char buf[LINES_BYTES_MAX + 1];  /* room for the NUL of a last line without line feed */
+	/* Room for the NUL of a last line without line feed, and to read words at a time. */
+	char buf[LINES_BYTES_MAX + 1 + sizeof(uint64_t)];
 };
 
 static int spool_open(void)
@@ -69,6 +73,16 @@ static ssize_t read_some(int fd, char *buf, size_t size)
 	return n;
 }
 
+static ssize_t read_at(int fd, char *buf, size_t size, uint64_t at)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, buf, size, (off_t)at);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 /* Put a copy of what l->fd still gives in its place. 0, or -1 and errno. */
 static int spool(struct lines *l)
 {
@@ -83,7 +97,7 @@ static int spool(struct lines *l)
 		if (n < 0)
 			break;
 	}
-	if (n < 0 || lseek(copy, 0, SEEK_SET) < 0) {
+	if (n < 0) {
 		int saved = errno;
 
 		close(copy);
@@ -133,14 +147,63 @@ const struct place *lines_place(const struct lines *l)
 	return &l->at;
 }
 
-int lines_rewind(struct lines *l)
+void lines_rewind(struct lines *l)
 {
 	l->left = l->taken;
 	l->taken = 0;
 	l->start = l->end = 0;
 	l->at.line = 0;
 	l->at.again = true;
-	return lseek(l->fd, 0, SEEK_SET) < 0 ? -1 : 0;
+}
+
+/* -- halves -- */
+
+/* Where a line begins near the middle of the file; 0: nowhere. */
+static uint64_t middle(struct lines *l)
+{
+	struct stat st;
+	uint64_t at;
+	ssize_t n;
+	char *feed;
+
+	if (fstat(l->fd, &st) < 0 || st.st_size < LINES_HALVE_MIN)
+		return 0;
+	at = (uint64_t)st.st_size / 2;
+	n = read_at(l->fd, l->buf, LINES_BYTES_MAX, at);
+	feed = n > 0 ? memchr(l->buf, '\n', (size_t)n) : NULL;
+	return feed ? at + (uint64_t)(feed - l->buf) + 1 : 0;
+}
+
+struct lines *lines_halve(struct lines *l)
+{
+	uint64_t at = middle(l);
+	struct lines *second = at ? malloc(sizeof(*second)) : NULL;
+
+	if (!second)
+		return NULL;
+	second->fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	second->at = l->at;
+	second->left = UINT64_MAX;
+	second->taken = at;
+	second->start = second->end = 0;
+	if (second->fd < 0) {
+		free(second);
+		return NULL;
+	}
+	l->left = at;
+	return second;
+}
+
+void lines_join(struct lines *l, const struct lines *second)
+{
+	if (second)
+		l->taken = second->taken;
+	l->left = second ? 0 : UINT64_MAX;
+}
+
+void lines_on_trial(struct lines *l, jmp_buf *end)
+{
+	l->at.trial = end;
 }
 
 /* More bytes behind those that are there. 1: some came, 0: there are no more. */
@@ -161,7 +224,7 @@ static int fill(struct lines *l)
 	}
 	if (room > l->left)
 		room = (size_t)l->left;
-	n = room ? read_some(l->fd, l->buf + l->end, room) : 0;
+	n = room ? read_at(l->fd, l->buf + l->end, room, l->taken) : 0;
 	if (n <= 0)
 		return (int)n;
 	l->end += (size_t)n;
@@ -207,6 +270,25 @@ static bool is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r' && c != '\n');
 }
 
+/* How many bytes at p are above the blank and no quote, eight at a time: words are many. */
+static size_t plain_bytes(const char *p)
+{
+	const uint64_t ones = UINT64_MAX / 255, tops = ones << 7;
+	const char *start = p;
+
+	for (;; p += sizeof(uint64_t)) {
+		uint64_t v, quotes, ends;
+
+		memcpy(&v, p, sizeof(v));
+		v = le64toh(v);
+		quotes = v ^ ones * '"';
+		/* A byte below the subtrahend borrows into its top bit. The first is exact. */
+		ends = (((v - ones * (' ' + 1)) & ~v) | ((quotes - ones) & ~quotes)) & tops;
+		if (ends)
+			return (size_t)(p - start) + (size_t)__builtin_ctzll(ends) / 8;
+	}
+}
+
 /* Take quotes and backslashes out of the word at from and end it. Returns where the
  * search for the next one goes on. */
 static char *take_word(const struct lines *l, char *from)
@@ -214,8 +296,7 @@ static char *take_word(const struct lines *l, char *from)
 	bool quoted = false;
 	char *to;
 
-	while ((unsigned char)*from > ' ' && *from != '"')  /* as nearly all are */
-		from++;
+	from += plain_bytes(from);
 	for (to = from; *from; from++) {
 		if (!quoted && is_blank(*from))
 			break;

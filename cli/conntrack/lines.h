@@ -31,8 +31,16 @@ void lines_close(struct lines *l);   /* takes NULL */
 int lines_next(struct lines *l, int *argc, char ***argv);
 /* Where the line that was read last stands. */
 const struct place *lines_place(const struct lines *l);
-/* From the first line again, no further than was read before. 0, or -1 and errno. */
-int lines_rewind(struct lines *l);
+/* From the first line again, no further than was read before. */
+void lines_rewind(struct lines *l);
+
+/* The second half of a large file, whose lines come from it and no longer from l. NULL: it
+ * is not worth it, or there is no memory. */
+struct lines *lines_halve(struct lines *l);
+/* The two are one again: second was read to its end; NULL: its lines come from l. */
+void lines_join(struct lines *l, const struct lines *second);
+/* Mistakes end in silence, there. */
+void lines_on_trial(struct lines *l, jmp_buf *end);
 
 /* Of the line that came last. */
 const struct saved_words *lines_saved(const struct lines *l);

@@ -119,6 +119,12 @@ static char options_rule(const struct cmdline *cl, enum option_id id, int column
 	return column < 0 ? '.' : option_rows[id].matrix[column];
 }
 
+/* The rows of the matrix with an R or a 3: looked at on each line of a file. */
+#define OPTIONS_NEEDED (OPT_BIT(OPT_ORIG_SRC) | OPT_BIT(OPT_ORIG_DST) | OPT_BIT(OPT_REPLY_SRC) | \
+			OPT_BIT(OPT_REPLY_DST) | OPT_BIT(OPT_PROTO) | OPT_BIT(OPT_TIMEOUT) | \
+			OPT_BIT(OPT_TUPLE_SRC) | OPT_BIT(OPT_TUPLE_DST) | OPT_BIT(OPT_MASK_SRC) | \
+			OPT_BIT(OPT_MASK_DST))
+
 static void pair_check(const struct cmdline *cl)
 {
 	bool src = cmdline_has(cl, OPT_ORIG_SRC), dst = cmdline_has(cl, OPT_ORIG_DST);
@@ -142,15 +148,16 @@ void options_refuse(const struct cmdline *cl)
 
 void options_check(const struct cmdline *cl)
 {
+	uint64_t left = cl->given | OPTIONS_NEEDED;
 	int i, column = options_column(cl);
 	bool pair = false;
 
-	for (i = 0; i < OPT_MAX; i++) {
-		char rule = column < 0 ? '.' : option_rows[i].matrix[column];
-		bool given = cmdline_has(cl, i);
+	for (; left; left &= left - 1) {
+		bool given;
+		char rule;
 
-		if (!given && rule != 'R' && rule != '3')
-			continue;       /* as most are, on each line of a file */
+		i = __builtin_ctzll(left);
+		given = cmdline_has(cl, i);
 		rule = options_rule(cl, i, column);
 		if (given && rule == '.')
 			die_at(&cl->at, EXIT_PARAMETER, "Illegal option `--%s' with this command",

@@ -317,6 +317,19 @@ static void expect_check(const struct cmdline *cl)
 	}
 }
 
+/* What an entry cannot be made without. */
+static void need_values(const struct cmdline *cl, unsigned int proto)
+{
+	if (proto & (P_TCP | P_SCTP | P_DCCP))
+		need(cl, PO_STATE);
+	if (proto & P_SCTP) {
+		need(cl, PO_ORIG_VTAG);
+		need(cl, PO_REPLY_VTAG);
+	}
+	if (proto & P_DCCP)
+		need(cl, PO_ROLE);
+}
+
 void proto_options_check(struct cmdline *cl)
 {
 	enum command_id id = cl->command->id;
@@ -337,14 +350,10 @@ void proto_options_check(struct cmdline *cl)
 		need(cl, PO_ICMP_TYPE);
 		need(cl, PO_ICMP_CODE);
 	}
-	if (create && proto & (P_TCP | P_SCTP | P_DCCP)) {
-		need(cl, PO_STATE);
-		need(cl, PO_ORIG_VTAG);
-		need(cl, PO_REPLY_VTAG);
-		need(cl, PO_ROLE);
-	}
-	if (create)
+	if (create) {
+		need_values(cl, proto);
 		return;
+	}
 	refuse(cl, PO_ROLE);
 	if (id == CMD_UPDATE && cl->selection_only)  /* there it is a value to set */
 		refuse(cl, PO_STATE);

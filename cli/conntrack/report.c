@@ -62,6 +62,7 @@ void die_at(const struct place *at, int status, const char *fmt, ...)
 {
 	va_list ap;
 
+	place_alone(at);
 	va_start(ap, fmt);
 	report_v(at, fmt, ap);
 	va_end(ap);

@@ -179,6 +179,7 @@ uint8_t parse_protocol(const struct place *at, const char *text)
 			return known[i].number;
 	if (number_read(text, text + strlen(text), UINT8_MAX, false, &number))
 		return (uint8_t)number;
+	place_alone(at);   /* getprotobyname() has one result for all */
 	entry = getprotobyname(text);
 	if (!entry || entry->p_proto < 0 || entry->p_proto > UINT8_MAX)
 		die_at(at, EXIT_PARAMETER, "`%s' unsupported protocol", text);
@@ -240,8 +241,10 @@ static const struct word *word_find(const struct place *at, const struct word *t
 	if (w || len > strlen("SRC_NAT"))
 		return w;
 	w = word_search(deprecated, text, len);
-	if (w && !at->again)
+	if (w && !at->again) {
+		place_alone(at);
 		fprintf(stderr, "WARNING: ignoring %s instead\n", w->name);
+	}
 	return w;
 }
 

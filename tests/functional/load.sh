@@ -58,6 +58,35 @@ printf -- '-F\n-D -o none\n' >"$tmp/lines"
 ct -R "$tmp/lines" >/dev/null 2>"$tmp/err.log" && fail "an output that is not there is taken"
 the_same "an output that is not there"
 
+# -- of a large file both halves are checked at once: the first mistake is said, of either --
+big() { awk -v e="$entry" 'BEGIN { for (i = 0; i < 20000; i++)
+	print "-A -s 7.0." int(i / 250) "." i % 250 " " e " --sport 1" }' >"$tmp/lines"; }
+at() { sed -i "$1s/.*/$2/" "$tmp/lines"; }
+big
+load 0 "20000 lines are in order, nothing has been done." --dry-run
+at 15000 "-A -s x"
+load 2 "$tmp/lines:15000: Invalid IP address \`x'"
+at 19999 "-L"
+load 2 "$tmp/lines:15000: Invalid IP address \`x'"
+at 40 "-U -m y"
+load 1 "$tmp/lines:40: unexpected value 'y' with -m option"
+the_same "a large file with mistakes"
+# What a thread would have to say, or must not do, is said and done in its turn.
+big
+at 12000 "-A -s 1.1.1.9 $entry --sport 1 -a x"
+at 13000 "-A -s 1.1.1.8 $entry --sport 1 -a x"
+at 14000 "-A -t 10 -s 1.1.1.9 -d 1.1.1.8 -p ospf"
+at 15000 "-D -p tcp -o extended"
+at 16000 "-A -t 9 -u SEEN_REPLY -s 1.1.1.1 -d 1.1.1.2 -r 1.1.1.2 -q 1.1.1.1 -p sctp --sport 1 \
+--dport 2 --reply-port-src 2 --reply-port-dst 1 --state CLOSED --orig-vtag 1 --reply-vtag 2"
+load 0 "20000 lines are in order, nothing has been done.
+WARNING: ignoring -a, deprecated option.
+1 lines have SCTP verification tags" --dry-run
+[ "$(grep -c WARNING "$tmp/err.log")" = 1 ] || fail "a warning is said of each half"
+at 17000 "-D -p nonsense"
+load 2 "$tmp/lines:17000: \`nonsense' unsupported protocol"
+the_same "a large file with more to say"
+
 # -- blanks, quotes, ends of lines, no line at all --
 : >"$tmp/lines"
 load 0 ""

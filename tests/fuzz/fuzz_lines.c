@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!setjmp(fuzz_mistake)) {
 		read_words(&got, l, NULL);
 		got.refused = false;
-		fuzz_check(!lines_rewind(l));
+		lines_rewind(l);
 		read_words(NULL, l, parser);
 	}
 	fuzz_check(want.refused == got.refused);
