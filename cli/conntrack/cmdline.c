@@ -218,7 +218,7 @@ static void complete_flow(struct cmdline *cl)
 	if (!cl->events && cl->command->id == CMD_EVENT)
 		cl->events = parse_events(&cl->at, "ALL");
 	labels_resolve(cl);
-	/* What is made anew selects nothing: most lines of a file. */
+	/* What creates an entry selects nothing: most lines of a file. */
 	if (cl->command->id != CMD_CREATE && cl->command->id != CMD_ADD)
 		select_compile(cl);
 }

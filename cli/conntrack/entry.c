@@ -56,7 +56,7 @@ void entry_key(struct cmdline *cl)
 	complete_tuples(cl);
 }
 
-/* Made by hand: no packet told the windows, so they are not looked at. */
+/* Made by hand: no packet has shown the windows, so they are not looked at. */
 static void liberal_tcp(struct cts_flow *f)
 {
 	uint8_t flags = IP_CT_TCP_FLAG_BE_LIBERAL | IP_CT_TCP_FLAG_SACK_PERM;

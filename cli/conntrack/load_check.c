@@ -44,7 +44,7 @@ bool load_parse(struct lines *lines, struct parser *parser, struct cmdline *cl, 
 	return saved_swap_tags(cl, lines_saved(lines));
 }
 
-/* An output that cannot be opened is told before anything is done. */
+/* An output that cannot be opened is reported before anything is done. */
 static void check_output(struct check *c, const struct cmdline *cl)
 {
 	if (!(cl->output & ~c->outputs))

@@ -46,7 +46,7 @@ static void put_labelmap(FILE *fp, const struct cmdline *cl)
 	put_escaped(fp, cl->labelmap_path);
 }
 
-/* Flows that are told because they were deleted. */
+/* Flows that are printed because they were deleted. */
 static bool tells_removed(const struct cmdline *cl)
 {
 	return cl->command->id == CMD_DELETE;

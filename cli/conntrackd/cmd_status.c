@@ -136,7 +136,7 @@ static json_t *health_json(const struct cts_node_info *n, uint64_t now)
 			 "holds_mine_why_not", n->holds_mine, "held_here_why_not", n->held_here,
 			 "complete", n->complete, "gone", n->gone,
 			 "gone_ms", n->gone ? (json_int_t)n->gone_ms : (json_int_t)0,
-			 "differs", differs_json(n->differs), "heard_ms_ago",
+			 "differs", differs_json(n->differs), "received_ms_ago",
 			 n->last_received_ns ? (json_int_t)((now - n->last_received_ns) / 1000000u)
 					  : (json_int_t)-1);
 }

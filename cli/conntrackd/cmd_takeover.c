@@ -45,7 +45,7 @@ static struct job *job_begin(struct daemon *d, struct cts_request *r)
 
 /* -- commit and promote -- */
 
-/* The role and the log line are the node's; a client that waits is told how it went. */
+/* The role and the log line are the node's; a client that waits gets the result. */
 static void commit_done(void *ctx, const struct cts_takeover_result *res)
 {
 	struct job *j = ctx;

@@ -23,7 +23,7 @@ void env_journal(void);
 
 /* sd_notify(3); nothing without libsystemd. */
 void env_notify(const char *state);
-/* Interval in which the watchdog wants to hear us, in microseconds; 0: it does not. */
+/* Interval in which the watchdog expects a sign of life, in microseconds; 0: it does not. */
 uint64_t env_watchdog_us(void);
 
 /* Go to the background once the daemon is ready. begin() forks: the parent waits

@@ -332,7 +332,7 @@ static int read_libconfig(struct load *ld, const char *file)
 
 /* Included files are meant relative to the including one, wherever the daemon was
  * started; libconfig knows only the current folder (1.5 mistreats absolute names
- * when it is told another), so we go there for the time. */
+ * when it is given another), so we go there for the time. */
 static int read_in_its_folder(struct load *ld, const char *path)
 {
 	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);

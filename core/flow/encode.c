@@ -224,7 +224,7 @@ static void put_settable(struct build *b, const struct cts_flow *f, uint64_t att
 }
 
 /* What the kernel only tells (and takes no offence at, but for CTA_ID in a query). */
-static void put_told(struct build *b, const struct cts_flow *f, uint64_t attrs)
+static void put_reported(struct build *b, const struct cts_flow *f, uint64_t attrs)
 {
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_COUNTERS_ORIG))
 		put_counters(b, CTA_COUNTERS_ORIG, f, CTS_DIR_ORIG);
@@ -267,7 +267,7 @@ int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *fl
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_MASTER))
 		cts_tuple_encode(&b, CTA_TUPLE_MASTER, &flow->master, NULL);
 	put_settable(&b, flow, attrs);
-	put_told(&b, flow, attrs);
+	put_reported(&b, flow, attrs);
 	if (b.full) {
 		errno = ENOSPC;
 		return -1;

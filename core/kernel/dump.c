@@ -69,7 +69,7 @@ static uint32_t filter_port_flags(const struct cts_tuple *t)
 	case 0:
 		return 0;
 	case IPPROTO_ICMP:
-		/* type 0 cannot be told from "any" */
+		/* type 0 cannot be distinguished from "any" */
 		return (t->icmp_type ? FILTER_ICMP_TYPE : 0) |
 		       (t->icmp_code ? FILTER_ICMP_CODE : 0) | (t->sport ? FILTER_ICMP_ID : 0);
 	case IPPROTO_ICMPV6:

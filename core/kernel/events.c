@@ -162,7 +162,7 @@ size_t cts_events_buffer_size(const struct cts_events *src)
 	return src->buffer_size;
 }
 
-int cts_events_hear_new(struct cts_events *src, bool on)
+int cts_events_subscribe_new(struct cts_events *src, bool on)
 {
 	int group = NFNLGRP_CONNTRACK_NEW;
 

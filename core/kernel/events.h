@@ -31,11 +31,11 @@ int cts_events_fd(const struct cts_events *src);
 size_t cts_events_buffer_size(const struct cts_events *src); /* what the kernel granted */
 
 /*
- * Stop or go on hearing of new flows, and of nothing else. While nobody listens the
+ * Leave or join the group of NEW events, and no other. While nobody listens the
  * kernel does not build these messages, which is a third of the cost of creating
- * an entry. Who stops must dump the table after it went on. 0, or -1 and errno.
+ * an entry. Who left must dump the table after joining again. 0, or -1 and errno.
  */
-int cts_events_hear_new(struct cts_events *src, bool on);
+int cts_events_subscribe_new(struct cts_events *src, bool on);
 
 /* One recvmmsg: decode what is there into one or more batches and hand them to
  * fn. Returns the number of messages taken from the socket (0: nothing there), or

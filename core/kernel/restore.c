@@ -25,7 +25,7 @@
 /* An existing entry refuses these (EOPNOTSUPP), or keeps its own. */
 #define CREATE_ONLY (BIT(REPLY) | BIT(MASTER) | BIT(HELPER) | BIT(SNAT) | BIT(DNAT))
 
-/* Of a peer's status bits: what may be told without harm. */
+/* Of a peer's status bits: what may be written without harm. */
 #define STATUS_SHARED ((uint32_t)(IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT))
 
 /* TCP flags that describe the connection rather than a packet under way. */
@@ -171,7 +171,7 @@ static void helper_remember(struct restore_rules *rules, const struct write_op *
 	r->until_s = now_s() + REFUSED_HELPER_S;
 }
 
-/* The message of an update: what an entry that exists can be told. */
+/* The message of an update: what can be changed of an entry that exists. */
 static void prepare_update(struct write_op *op)
 {
 	op->attrs = op->flow.present & ~(op->left_out | CREATE_ONLY);

@@ -10,7 +10,7 @@
 #include <ctsync/log.h>
 
 /* Lines with one format string that are let through within a window; the rest is
- * counted, and the count is told with the first line after it. */
+ * counted, and the count is written with the first line after it. */
 #define CTS_LOG_BURST 20u
 #define CTS_LOG_WINDOW_S 10u
 

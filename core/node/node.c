@@ -413,13 +413,13 @@ static int create_engine(struct cts_node *n)
 	return 0;
 }
 
-/* Outputs are to hear of every flow; the caches alone can do with a dump. */
+/* Outputs need an event for every flow; the caches alone can do with a dump. */
 static void takeover_suppress_new(void *ctx, bool on)
 {
 	struct cts_node *n = ctx;
 
 	if (!n->events)
-		cts_node_reader_hush(n->reader, on);
+		cts_node_reader_suppress_new(n->reader, on);
 }
 
 static uint64_t takeover_clock_ns(void *ctx)

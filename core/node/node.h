@@ -32,7 +32,7 @@ void cts_node_destroy(struct cts_node *n);   /* takes NULL; the pipeline first *
 
 /* At the end of each turn of the loop. true: more to do at once. */
 bool cts_node_turn(struct cts_node *n);
-/* The internal cache forgets what it has and learns it anew from the kernel; nothing is
+/* The internal cache forgets what it has and learns it again from the kernel; nothing is
  * said about the kernel's table, and peers keep what they have. */
 void cts_node_flush_internal(struct cts_node *n);
 /* What the kernel answered since the start, by enum cts_write_class. */

@@ -41,8 +41,8 @@ struct cts_node_reader {
 	bool is_ready, readable;
 	bool stale;                      /* the running dump began before a restart */
 	bool unanswered;                 /* a question, since the last dump */
-	bool undrained;                  /* what was told before a loss may still be unread */
-	bool hushed;                     /* not told of new flows; a dump follows */
+	bool undrained;                  /* what was sent before a loss may still be unread */
+	bool suppressed;                 /* no NEW events are sent; a dump follows */
 };
 
 static uint64_t cpu_ns(void)
@@ -214,7 +214,7 @@ void cts_node_reader_get(void *ctx, const struct cts_flow *key)
 {
 	struct cts_node_reader *r = ctx;
 
-	if (!r->hushed && cts_resync_get(r->resync, key) < 0)
+	if (!r->suppressed && cts_resync_get(r->resync, key) < 0)
 		cts_node_reader_reconcile(r);
 }
 
@@ -232,7 +232,7 @@ bool cts_node_reader_turn(struct cts_node_reader *r)
 	if (!r->mirror)
 		return more;
 	more |= resync_step(r);
-	if (r->wanted && !cts_resync_running(r->resync) && !r->hushed) {
+	if (r->wanted && !cts_resync_running(r->resync) && !r->suppressed) {
 		if (r->undrained)
 			read_events(r);
 		if (!r->undrained)
@@ -255,16 +255,16 @@ void cts_node_reader_restart(struct cts_node_reader *r)
 	cts_node_reader_reconcile(r);
 }
 
-void cts_node_reader_hush(struct cts_node_reader *r, bool on)
+void cts_node_reader_suppress_new(struct cts_node_reader *r, bool on)
 {
-	if (!r->events || !r->mirror || on == r->hushed)
+	if (!r->events || !r->mirror || on == r->suppressed)
 		return;
-	if (cts_events_hear_new(r->events, !on) < 0) {
-		cts_warn("events: cannot %s new flows: %s", on ? "leave out" : "hear of",
+	if (cts_events_subscribe_new(r->events, !on) < 0) {
+		cts_warn("events: cannot %s new flows: %s", on ? "suppress" : "listen to",
 			 strerror(errno));
 		return;
 	}
-	r->hushed = on;
+	r->suppressed = on;
 	r->undrained = true;
 	if (!on)
 		cts_node_reader_reconcile(r);

@@ -18,7 +18,7 @@ struct cts_node_reader_conf {
 	struct cts_loop *loop;           /* lent */
 	struct cts_pipeline *pipeline;   /* lent; gets all that is read */
 	const struct cts_push *push;     /* lent, or NULL */
-	const uint32_t *own_portids;     /* writers whose events are not ours to hear */
+	const uint32_t *own_portids;     /* writers whose events are left out */
 	unsigned int n_own_portids;
 	size_t event_buffer;             /* bytes */
 	bool reliable;
@@ -45,9 +45,9 @@ void cts_node_reader_reconcile(struct cts_node_reader *r);
 /* The mirror was emptied: read the whole table as at the start; ready() follows again. */
 void cts_node_reader_restart(struct cts_node_reader *r);
 
-/* While a commit creates entries: do not hear of new flows, which is a third of the
+/* While a commit creates entries: suppress NEW events, which is a third of the
  * kernel's work for each; what is missed comes with the dump that follows. */
-void cts_node_reader_hush(struct cts_node_reader *r, bool on);
+void cts_node_reader_suppress_new(struct cts_node_reader *r, bool on);
 
 struct cts_node_reader_stats {
 	struct cts_events_stats events;

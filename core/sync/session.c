@@ -48,7 +48,7 @@ static void report_of(const struct session *s, const struct peer *p, struct repo
 {
 	const struct receiver *v = &p->recv;
 
-	/* Out of step it goes by no start. So who told it that lately, and counts it in
+	/* Out of step it goes by no start. So who sent it that lately, and counts it in
 	 * again by now, sees that it does not know. */
 	*r = (struct report){ .node = p->id, .epoch = p->epoch,
 			      .start = v->detached ? 0 : v->start, .high = v->high,
@@ -271,7 +271,7 @@ static bool is_former(const struct peer *p, uint64_t epoch)
 	return false;
 }
 
-/* May another epoch take this name? Not while the one that has it is heard: then there
+/* May another epoch take this name? Not while the one that has it is reachable: then there
  * are two nodes of one name, and the newcomer stays out. */
 static bool may_replace(struct session *s, struct peer *p, uint64_t epoch)
 {
@@ -651,7 +651,7 @@ void session_receive(struct session *s, unsigned int link, uint32_t peer, const 
 
 /* -- time -- */
 
-/* Does what is sent to p get lost? It is heard and acknowledges nothing for long, or most of
+/* Does what is sent to p get lost? It is received from and acknowledges nothing for long, or most of
  * what it reports on is missing: a link that stands by may carry a message now and then. */
 static bool is_undelivered(const struct session *s, const struct peer *p,
 			   const struct receiver_view *v)
@@ -703,7 +703,7 @@ static void check_peer(struct session *s, struct peer *p)
 	health_show(s->base, s->sender, s->peers, p, s->lacking);
 }
 
-/* Nothing can be sent any more, not even what was lost: all begin anew. */
+/* Nothing can be sent any more, not even what was lost: all begin again. */
 static void abandon(struct session *s)
 {
 	struct peer *p;

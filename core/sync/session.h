@@ -46,7 +46,7 @@ struct session {
 	unsigned int n_proof;
 	uint64_t challenges_ns;      /* token bucket of challenges */
 	unsigned int challenges_left;
-	uint64_t conflict_ns;        /* another node has our name: since when it was heard; 0: none */
+	uint64_t conflict_ns;        /* another node has our name: since when it is received from; 0: none */
 	bool out;                    /* ... and was there first: this node says nothing */
 	uint64_t undelivered_ns;
 	uint64_t stuck_ns;           /* when the window was last seen not stuck */

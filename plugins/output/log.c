@@ -57,7 +57,7 @@ struct log {
 	struct cts_labelmap *labelmap; /* owned, or NULL */
 	unsigned int format;           /* enum cts_format_flags */
 	bool timestamp, userspace, name;
-	bool removed;                  /* save: entries are told because they were removed */
+	bool removed;                  /* save: entries are written because they were removed */
 	bool save;                     /* lines that are read back: nothing else in them */
 	struct progname programs;
 };

@@ -26,13 +26,13 @@
 
 static void put_status(struct cts_line *l, uint32_t status)
 {
-	static const uint32_t told = IPS_EXPECTED | IPS_SEEN_REPLY | IPS_ASSURED |
+	static const uint32_t shown = IPS_EXPECTED | IPS_SEEN_REPLY | IPS_ASSURED |
 				     IPS_FIXED_TIMEOUT;
 	bool first = true;
 
 	cts_line_put(l, "-u ");
 	for (unsigned int bit = 0; bit < 32; bit++) {
-		if (!(status & told & UINT32_C(1) << bit))
+		if (!(status & shown & UINT32_C(1) << bit))
 			continue;
 		if (!first)
 			cts_line_put(l, ",");
@@ -150,7 +150,7 @@ static void put_protocol(struct cts_line *l, const struct cts_flow *f)
 	put_states(l, f);
 }
 
-/* Bits without a name are told by their number. */
+/* Bits without a name are written as their number. */
 static void put_labels(struct cts_line *l, const struct cts_flow *f,
 		       const struct cts_labelmap *map)
 {

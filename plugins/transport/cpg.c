@@ -68,7 +68,7 @@ struct cpg_member {
 	bool stuck;              /* does not read: nobody waits for it up to the limit */
 	uint64_t full_ns;        /* since when its window is full; 0: it is not */
 	uint64_t acked;          /* of our bytes: what it has read */
-	uint64_t received, told; /* of its bytes: read, and acknowledged */
+	uint64_t received, reported; /* of its bytes: read, and acknowledged */
 };
 
 struct cpg {
@@ -179,7 +179,7 @@ static void cpg_confchg(cpg_handle_t handle, const struct cpg_name *group,
 
 /* -- receiving -- */
 
-/* It reads again: what it has read says nothing of what it missed, so compare anew. */
+/* It reads again: what it has read says nothing of what it missed, so compare again. */
 static void member_reads(struct cpg *c, struct cpg_member *m)
 {
 	if ((c->total - m->acked) * c->n_members > c->window / 2)
@@ -215,7 +215,7 @@ static void cpg_read_data(struct cpg *c, struct cpg_member *m, const struct cpg_
 		return;
 	}
 	m->received = h->total;
-	if ((m->received - m->told) * c->n_members > CPG_ACK_EVERY) {
+	if ((m->received - m->reported) * c->n_members > CPG_ACK_EVERY) {
 		c->ack_due = true;
 		cts_timer_arm_us(c->flush_timer, 0);
 	}
@@ -294,7 +294,7 @@ static bool send_acks(struct cpg *c)
 	if (!cpg_mcast(c, out, len))
 		return false;
 	for (unsigned int i = 0; i < c->n_members; i++)
-		c->members[i].told = c->members[i].received;
+		c->members[i].reported = c->members[i].received;
 	c->ack_due = false;
 	return true;
 }

@@ -251,7 +251,7 @@ static unsigned int ifindex_now(void *ctx)
 	return t->link ? rtlink_state(t->link)->ifindex : 0;
 }
 
-/* Who takes nothing while others wait is cut off: it joins anew when it is able to. */
+/* Who takes nothing while others wait is cut off: it joins again when it is able to. */
 static void look_behind(void *ctx)
 {
 	struct tcp *t = ctx;

@@ -25,7 +25,7 @@ struct tcp_conn {
 	enum tcp_role role;
 	int fd;                  /* owned */
 	struct cts_watch *watch; /* owned */
-	struct cts_timer *timer; /* owned: no greeting in time; a failure to be told */
+	struct cts_timer *timer; /* owned: no greeting in time; a failure to be reported */
 	int error;               /* met while sending; closed() follows */
 	bool wants_room;
 	bool damaged;

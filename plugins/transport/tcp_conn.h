@@ -69,7 +69,7 @@ bool tcp_conn_is_damaged(const struct tcp_conn *c); /* by what it received */
 size_t tcp_conn_room(const struct tcp_conn *c);
 /* Append a message: room for it and TCP_FRAME_HEADER must be there. */
 void tcp_conn_put(struct tcp_conn *c, const struct iovec *msg);
-/* Offer the buffer to the kernel. A failure is told by closed(), later. */
+/* Offer the buffer to the kernel. A failure is reported by closed(), later. */
 void tcp_conn_flush(struct tcp_conn *c);
 void tcp_conn_want_room(struct tcp_conn *c);
 

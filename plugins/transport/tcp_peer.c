@@ -13,7 +13,7 @@
 #include "plugins/transport/tcp_name.h"
 #include "plugins/transport/tcp_peer.h"
 
-#define PEER_WAIT_US 100000u /* before the first attempt anew; then twice as long */
+#define PEER_WAIT_US 100000u /* before the second attempt; then twice as long */
 #define PEER_WAIT_MAX_US 1600000u
 
 struct tcp_peer {

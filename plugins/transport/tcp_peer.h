@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One peer: its address, found anew for each attempt where it is a name; attempts
+ * One peer: its address, looked up again for each attempt where it is a name; attempts
  * with back-off and jitter; and which connection stays when both sides connect.
  *
  * The rule. Who accepts, decides: it answers a greeting or closes. While its own

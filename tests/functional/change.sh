@@ -49,7 +49,7 @@ did 1 0 "would have been deleted" 0
 [ "$(ct -L -m 1 2>/dev/null | wc -l)" = "$quarter" ] && [ "$(ct -C)" = "$flows" ] ||
 	fail "--dry-run does something"
 
-# -- it is done, and told --
+# -- it is done, and said --
 run -U -m 2
 did 0 "$flows" "have been updated" "$flows"
 # what is as it should be counts too

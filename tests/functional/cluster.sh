@@ -122,4 +122,4 @@ all_agree 15 "it is back" $nodes
 stop_hard 1
 start n1x
 all_agree 20 "under another name" n1x $(seq -f 'n%g' 2 "$count")
-echo "$transport: $count nodes, $each flows each: all know all, takeover told, back again"
+echo "$transport: $count nodes, $each flows each: all know all, takeover announced, back again"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A large commit while new flows are made on the same kernel: the daemon does not
-# hear of new flows meanwhile, so they must come with the dump that follows, and what
-# is new after it must be heard of at once.
+# receive NEW events meanwhile, so they must come with the dump that follows, and what
+# is new after it must be reported at once.
 . "$(dirname "$0")/lib.sh"
 
 mirrored()
@@ -10,7 +10,7 @@ mirrored()
 	kernel_flows b >"$tmp/k" && internal_flows b >"$tmp/i" && cmp "$tmp/k" "$tmp/i"
 }
 
-told()
+reported()
 {
 	internal_flows b | grep -q "src=192.0.2.77 "
 }
@@ -30,5 +30,5 @@ await 10 mirrored || fail "b's cache is not b's kernel: $(diff "$tmp/k" "$tmp/i"
 
 in_ns b "$conntrack" -I -p udp -s 192.0.2.77 -d 198.51.100.1 --sport 1 --dport 2 -t 600 2>/dev/null ||
 	fail "conntrack -I"
-await 2 told || fail "a new flow after the commit is not heard of"
+await 2 reported || fail "a new flow after the commit is not reported"
 echo "20000 flows committed beside 3000 new ones: all known"

@@ -35,13 +35,13 @@ two_nodes
 # Over corosync a node that receives nothing is no member; silent.sh has that.
 if [ "$sync_transport" != cpg ]; then
 	in_ns b nft -f - <<-NFT || fail "nft"
-	table inet deaf {
+	table inet one_way {
 	  chain in { type filter hook input priority -300; th dport 3780 counter drop; th sport 3780 counter drop; }
 	}
 	NFT
 	in_ns a "$build/bench/flowgen" create 1 --base 900000 >/dev/null || fail "flowgen"
 	await 2 apart || fail "b receives nothing, and a says: $(ask a --status)"
-	in_ns b nft delete table inet deaf
+	in_ns b nft delete table inet one_way
 	await 20 in_sync a && await 20 in_sync b || fail "not in sync again: $(ask a --status)"
 	in_ns a "$build/bench/flowgen" delete 1 --base 900000 >/dev/null || fail "flowgen"
 fi
@@ -66,4 +66,4 @@ await 5 because b 'its own cache is full' || fail "a is full: $(ask b --status)"
 in_ns a "$build/bench/flowgen" delete 600 --base 100000 >/dev/null || fail "flowgen delete"
 await 20 in_sync a && await 20 in_sync b || fail "a has room again: $(ask a --status)"
 await 10 agree || fail "b holds $(ask b -e | wc -l) of $(ask a -i | wc -l)"
-echo "deaf, full, full of one's own: each was said, and was over by itself"
+echo "one-way, full, full of one's own: each was said, and was over by itself"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A virtual machine goes back to a snapshot: its daemon is in the epoch that it was in and
-# sends lower numbers than the other one has. It hears that, begins a new epoch and says
+# sends lower numbers than the other one has. It receives that, begins a new epoch and says
 # why; soon both agree. Then a copy of it is started beside it, in the same epoch: it is
 # named, stays out, and changes nothing of what the other one holds.
 . "$(dirname "$0")/lib.sh"
@@ -45,7 +45,7 @@ in_ns c "$build/bench/flowgen" create 50 --base 900000 >/dev/null || fail "flowg
 snapshot c
 await 20 grep -qE 'a copy of this node is alive|was there first: this one stays out' "$tmp/c.log" ||
 	fail "c does not say that there are two"
-# Over corosync it hears the other one before it has said a word.
+# Over corosync it receives from the other one before it has sent anything.
 [ "$sync_transport" = cpg ] || await 20 grep -qE "this node's name|a copy of this node is alive" "$tmp/a.log" ||
 	fail "a does not say that there is a copy of it"
 await 20 grep -q 'was there first: this one stays out' "$tmp/c.log" || fail "c does not stay out"

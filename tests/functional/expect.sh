@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The expectation table on the real kernel: what is made is listed, found, deleted and
-# told of, and every form is the established tool's, byte for byte.
+# reported, and every form is the established tool's, byte for byte.
 . "$(dirname "$0")/lib.sh"
 rival=$build/rivals/usr/sbin/conntrack
 [ -x "$rival" ] || rival=$(type -P conntrack) || skip "no other conntrack: run ./quickstart check"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# a is active, then b, then a again, and nobody was ever told to stand by: a's kernel
+# a is active, then b, then a again, and nobody was ever asked to stand by: a's kernel
 # still has the flows, as they were. After the second takeover a has b's mark, state and
 # timeout, TCP has not gone back, and what did not change is left alone. A bulk transfer
 # (-B) makes nothing newer than it is.
@@ -38,9 +38,9 @@ in_ns b "$conntrack" -U "${flow[@]}" --state ESTABLISHED --timeout 9000 --mark 2
 in_ns b "$conntrack" -U "${closing[@]}" --mark 3 >/dev/null 2>&1 || fail "-U"
 in_ns b "$conntrack" -U "${closing[@]}" --mark 4 >/dev/null 2>&1 || fail "-U"
 in_ns a "$conntrack" -U "${closing[@]}" --state CLOSE_WAIT --timeout 60 >/dev/null 2>&1 || fail "-U"
-await 5 known a 1234 'ESTABLISHED.*mark=2' || fail "a was not told: $(ask a -e | grep sport=1234)"
-await 5 known a 1235 'mark=4' || fail "a was not told: $(ask a -e | grep sport=1235)"
-await 5 known b 1235 'CLOSE_WAIT' || fail "b was not told: $(ask b -e | grep sport=1235)"
+await 5 known a 1234 'ESTABLISHED.*mark=2' || fail "a did not receive it: $(ask a -e | grep sport=1234)"
+await 5 known a 1235 'mark=4' || fail "a did not receive it: $(ask a -e | grep sport=1235)"
+await 5 known b 1235 'CLOSE_WAIT' || fail "b did not receive it: $(ask b -e | grep sport=1235)"
 has a 'SYN_RECV.*mark=1' || fail "a's kernel knew it already"
 
 # everything is sent again: that is nothing new

@@ -3,7 +3,7 @@
 # A client, two firewalls, a server. A long TCP transfer runs through the active
 # firewall; it loses all links at once; the other is promoted; the transfer goes on.
 # Without sync it dies. IPv4 and IPv6, with NAT to a shared address and without.
-#   failover.sh [--demo BUILD]   --demo: two of the cases, told as they happen
+#   failover.sh [--demo BUILD]   --demo: two of the cases, described as they happen
 if [ "${1:-}" = --demo ]; then
 	demo=yes
 	CTS_BUILD=${2:?build folder}
@@ -16,7 +16,7 @@ demo=${demo:-no}
 bytes=${BYTES:-40000000}
 patience=8000      # ms of silence after which a connection counts as dead
 
-tell()
+say()
 {
 	[ $demo = no ] || printf '  %s\n' "$*"
 }
@@ -60,9 +60,9 @@ one()
 		daemon fw1 fw1
 		daemon fw2 fw2
 		await 20 in_sync fw1 && await 20 in_sync fw2 || fail "not in sync"
-		tell "both firewalls are in sync"
+		say "both firewalls are in sync"
 	else
-		tell "no daemon runs: nothing is replicated"
+		say "no daemon runs: nothing is replicated"
 	fi
 	ip netns exec "$prefix-server" "$build/tests/functional/tcpflow" serve $bind 5001 &
 	pids+=($!)
@@ -72,23 +72,23 @@ one()
 	fetch=$!
 	pids+=($fetch)
 	await 10 established_on fw1 || fail "no connection through fw1"
-	tell "a TCP transfer runs through fw1: $(in_ns fw1 "$conntrack" -L -p tcp --dport 5001 2>/dev/null | head -1)"
-	[ "$sync" = nosync ] || await 5 known_to_fw2 || fail "fw2 was not told"
+	say "a TCP transfer runs through fw1: $(in_ns fw1 "$conntrack" -L -p tcp --dport 5001 2>/dev/null | head -1)"
+	[ "$sync" = nosync ] || await 5 known_to_fw2 || fail "fw2 did not receive the flow"
 	[ "$sync" = nosync ] || replicated=$(ask fw2 -e | wc -l)
 	start=$(date +%s%N)
 	lose_everything fw1
-	tell "fw1 has lost all its links"
+	say "fw1 has lost all its links"
 	if [ "$sync" = sync ]; then
 		ask fw2 --promote >"$tmp/promote.log" 2>&1 || fail "promote: $(cat "$tmp/promote.log")"
 	fi
 	promoted=$(date +%s%N)
 	take_addresses fw2
-	tell "fw2 is active after $(((promoted - start) / 1000000)) ms; $(cat "$tmp/promote.log" 2>/dev/null)"
+	say "fw2 is active after $(((promoted - start) / 1000000)) ms; $(cat "$tmp/promote.log" 2>/dev/null)"
 	wait $fetch
 	outcome=$?
 	if [ $demo = yes ] && [ $outcome = 0 ]; then
-		tell "the transfer went on: outage $(sed 's/.*silence_ms=//' "$tmp/fetch.log") ms, $(cat "$tmp/fetch.log")"
-		tell "flows that had been replicated: $replicated"
+		say "the transfer went on: outage $(sed 's/.*silence_ms=//' "$tmp/fetch.log") ms, $(cat "$tmp/fetch.log")"
+		say "flows that had been replicated: $replicated"
 	fi
 	if [ "$sync" = sync ]; then
 		[ $outcome = 0 ] || fail "the connection died: $(cat "$tmp/fetch.log")"

@@ -29,7 +29,7 @@ sent_states()
 	ask "$1" -s network | grep 'states sent'
 }
 
-# The obstacles are b's alone: a never hears of them.
+# The obstacles are b's alone: a never learns of them.
 two_nodes 'external_cache = false;'
 ask b -k || fail "-k"
 echo 'filters = ( { plugin = "address"; ignore = ( "10.99.0.0/24" ); } );' >>"$tmp/b.cfg"

@@ -83,7 +83,7 @@ ip netns exec "$prefix-client" "$build/tests/functional/tcpflow" fetch 10.0.2.2 
 fetch=$!
 pids+=($fetch)
 await 10 established_on fw1 || fail "no connection through fw1"
-await 5 replicated || fail "fw2 was not told"
+await 5 replicated || fail "fw2 did not receive the flow"
 in_ns fw1 "$conntrack" -L -p tcp --dport 5001 2>/dev/null | grep -q 'dst=10.0.2.1 ' || fail "not NATed"
 
 ip -n "$prefix-lan" link set fw1 down

@@ -71,7 +71,7 @@ await 30 active a "$sync_transport" && await 30 active b "$sync_transport" ||
 	fail "the first link is not used again after silence"
 in_ns b nft "add table netdev t; add chain netdev t c { type filter hook ingress device sync0 priority 0; policy drop; }" ||
 	fail "nft"
-flow_arrives "the first link is one-way: b does not hear a"
+flow_arrives "the first link is one-way: b does not receive from a"
 # Messages now and then also go out on the link that stands by, and arrive: what is lost
 # shows with traffic.
 in_ns a "$build/bench/flowgen" churn 6000 --pace 300 --window 100 >"$tmp/gen" &

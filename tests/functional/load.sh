@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # conntrack -R: files of command lines. What was saved loads again; a mistake changes
-# nothing; refusals are told with their line; memory does not grow with the file.
+# nothing; refusals name their line; memory does not grow with the file.
 . "$(dirname "$0")/lib.sh"
 export LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 conntrack=$build/.libs/conntrack
@@ -39,7 +39,7 @@ for wrong in "-A -s 1.1.1.1" "-D -s" "-L" "-X" "-U -m x" "-A -s \"1.1.1.1" "-D -
 	"-D --sport 1" "-D -u NONSENSE" "-F -s 1.1.1.1" "-D --dry-run" "-R x" "nothing"; do
 	{ for i in {1..200}; do echo "-D -s 1.1.1.1"; done; echo; echo "# x"; printf %s "$wrong"; } >"$tmp/lines"
 	ct -R "$tmp/lines" >/dev/null 2>"$tmp/err.log" && fail "taken: $wrong"
-	grep -qF "$tmp/lines:203: " "$tmp/err.log" || fail "no place is told: $wrong"
+	grep -qF "$tmp/lines:203: " "$tmp/err.log" || fail "no place is named: $wrong"
 	the_same "$wrong"
 done
 head -c 70000 /dev/zero | tr '\0' x >"$tmp/lines"

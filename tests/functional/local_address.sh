@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A filter that ignores the node's own addresses follows them: a flow is taken back
-# from the peer when its address becomes local, and told again when it is not.
+# from the peer when its address becomes local, and sent again when it is not.
 . "$(dirname "$0")/lib.sh"
 
 ns a b
@@ -20,8 +20,8 @@ for host in 7 8; do
 done
 await 5 external_count b 2 || fail "not replicated: $(ask b -e)"
 ip -n "$prefix-a" addr add 192.0.2.7/32 dev lo
-await 5 external_count b 1 || fail "a flow of a local address is still told of: $(ask b -e)"
+await 5 external_count b 1 || fail "a flow of a local address is still sent: $(ask b -e)"
 external_flows b | grep -q "src=192.0.2.8 " || fail "the wrong flow was taken back: $(ask b -e)"
 ip -n "$prefix-a" addr del 192.0.2.7/32 dev lo
-await 5 external_count b 2 || fail "a flow is not told of again: $(ask b -e)"
+await 5 external_count b 2 || fail "a flow is not sent again: $(ask b -e)"
 echo "local addresses are followed"

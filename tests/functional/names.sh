@@ -22,7 +22,7 @@ await 10 eval 'ask a -s runtime | grep -qE "daemon uptime: .*[2-9] s"' || fail "
 
 daemon c c
 await 20 grep -q 'was there first: this one stays out' "$tmp/c.log" || fail "c does not say that it stays out"
-# Over corosync it hears the other one before it has said a word.
+# Over corosync it receives from the other one before it has sent anything.
 [ "$sync_transport" = cpg ] || await 20 grep -q "this node's name" "$tmp/a.log" || fail "a does not say that its name is taken"
 in_sync c && fail "c says that it is in sync"
 await 10 in_sync b && await 10 in_sync a || fail "a and b are not in sync any more: $(ask b --status)"

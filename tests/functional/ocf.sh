@@ -105,7 +105,7 @@ code 0 stop
 
 ask b -k || fail "-k"
 code 0 start
-[ "$(tail -n 1 "$tmp/score")" = "-l reboot -D" ] || fail "a score before anybody could be heard"
+[ "$(tail -n 1 "$tmp/score")" = "-l reboot -D" ] || fail "a score before anybody could be received from"
 await 10 score "-l reboot -v 50" || fail "score alone: $(tail -n 1 "$tmp/score")"
 code 0 stop
 echo "all actions, $(wc -l <"$tmp/score") scores"

@@ -128,7 +128,7 @@ finish
 tail -n "+$((seen + 1))" "$tmp/lines" >"$tmp/lines.2" && mv "$tmp/lines.2" "$tmp/lines"
 same "changed entries"
 grep -c '\[UPDATE\]' "$tmp/lines" | grep -qx 2000 || fail "not 2,000 updates"
-said | grep -q ' 2000 changed, ' || fail "not told: $(said)"
+said | grep -q ' 2000 changed, ' || fail "not said: $(said)"
 echo "changed entries: $(lost) lost; $(said)"
 
 # -- without a pause: events and the table are read side by side --

@@ -13,7 +13,7 @@ if command -v systemd-analyze >/dev/null; then
 	grep -i -e unknown -e 'failed to parse' -e ignoring "$tmp/verify.log" && fail "the unit has errors"
 	systemd-analyze security --offline=yes --threshold=$exposure "$tmp/conntrackd.service" \
 		>"$tmp/security.log" 2>&1 || fail "exposed more than $exposure"
-	grep -q 'Overall exposure level' "$tmp/security.log" || fail "no exposure told"
+	grep -q 'Overall exposure level' "$tmp/security.log" || fail "no exposure printed"
 fi
 
 # the capabilities of the unit, nothing else

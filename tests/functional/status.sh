@@ -56,7 +56,7 @@ ends_with 1 ask a --eligible || fail "a node without a daemon is eligible"
 
 daemon a a
 ends_with 2 ask a --status || fail "alone, and the status is $? $(cat "$tmp/out")"
-ends_with 1 ask a --eligible || fail "eligible before it heard of anybody"
+ends_with 1 ask a --eligible || fail "eligible before it received from anybody"
 grep -q "not eligible: there was no time" "$tmp/out" || fail "why not: $(cat "$tmp/out")"
 daemon b b
 daemon c c
@@ -70,7 +70,7 @@ await 10 peer b a "flows == 500" || fail "b holds $(ask b -e | wc -l)"
 await 10 peer a b "lag_records == 0 and lag_messages == 0 and lag_ms == 0" || fail "a lag that stays: $(ask a --status)"
 peer a b "sent_messages >= 2 and sent_bytes > 500 * 20 and recv_messages >= 2 and recv_bytes > 100" ||
 	fail "counters: $(cat "$tmp/json")"
-peer a b "in_sync and heard_ms_ago < 1000 and status['code'] == 0 and status['eligible']" ||
+peer a b "in_sync and received_ms_ago < 1000 and status['code'] == 0 and status['eligible']" ||
 	fail "state: $(cat "$tmp/json")"
 peer a b "holds_mine and held_here and holds_mine_why_not is None and held_here_why_not is None and not gone
 	and differs == [] and complete and status['eligible_why_not'] is None and status['lacking'] == 0" ||
@@ -83,7 +83,7 @@ await 10 ends_with 1 ask b --status || fail "one of two is cut off, b: $(cat "$t
 await 10 ends_with 2 ask c --status || fail "cut off: $? $(cat "$tmp/out")"
 in_ns a "$build/bench/flowgen" delete 200 >/dev/null || fail "flowgen"
 await 5 peer a c "not in_sync and lag_records >= 200 and lag_messages >= 1 and lag_ms >= 100 and
-	heard_ms_ago >= 100" || fail "no lag: $(cat "$tmp/json")"
+	received_ms_ago >= 100" || fail "no lag: $(cat "$tmp/json")"
 peer a c "not holds_mine and holds_mine_why_not" || fail "no reason: $(cat "$tmp/json")"
 ask a --status | grep -A1 '^peer c ' | grep -q "it holds this node's flows: not confirmed, ." || fail "$(ask a --status)"
 await 5 peer a b "in_sync and lag_records == 0" || fail "the one that is there lags: $(cat "$tmp/json")"

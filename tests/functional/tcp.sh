@@ -58,7 +58,7 @@ rss_kb()
 	awk '/^VmRSS/ { print $2 }' "/proc/$pid_a/status"
 }
 
-cut()            # a's end of the link is deaf and dumb; both devices stay up
+cut()            # a's end of the link passes nothing; both devices stay up
 {
 	in_ns a nft -f - <<-NFT || fail "nft"
 	table netdev cut {

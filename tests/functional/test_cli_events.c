@@ -191,7 +191,7 @@ static void a_burst_is_shown_whole_with_default_settings(void **state)
 	assert_int_equal(count_lines(w->out), BURST);
 }
 
-static void an_overrun_does_not_end_it_and_is_told_exactly(void **state)
+static void an_overrun_does_not_end_it_and_is_reported_exactly(void **state)
 {
 	struct watcher *w = *state;
 	uint64_t lost, shown;
@@ -239,7 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_burst_is_shown_whole_with_default_settings,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(an_overrun_does_not_end_it_and_is_told_exactly,
+		cmocka_unit_test_setup_teardown(an_overrun_does_not_end_it_and_is_reported_exactly,
 						set_up, tear_down),
 	};
 

@@ -141,7 +141,7 @@ static void refreshing_packets_make_no_event(void **state)
 	cts_events_close(src);
 }
 
-static void a_mark_is_told_when_set_changed_and_cleared(void **state)
+static void a_mark_is_reported_when_set_changed_and_cleared(void **state)
 {
 	struct cts_events *src = listen_to_kernel();
 	int a = bound(SOCK_DGRAM, 6002), b = bound(SOCK_DGRAM, 5002);
@@ -225,7 +225,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refreshing_packets_make_no_event),
-		cmocka_unit_test(a_mark_is_told_when_set_changed_and_cleared),
+		cmocka_unit_test(a_mark_is_reported_when_set_changed_and_cleared),
 		cmocka_unit_test(the_life_of_a_tcp_connection_is_a_handful_of_events),
 	};
 

@@ -159,5 +159,5 @@ done <<'CASES'
 --top --limit 5|Illegal option `--limit'
 CASES
 CTS_PLUGIN_PATH=/nowhere ct --top >"$tmp/out" 2>"$tmp/refused.log"
-[ $? = 1 ] && grep -q 'comes with a build that has ncurses' "$tmp/refused.log" || fail "a build without ncurses is not told"
+[ $? = 1 ] && grep -q 'comes with a build that has ncurses' "$tmp/refused.log" || fail "a build without ncurses does not say so"
 echo "--top shows, looks into, deletes and ends"

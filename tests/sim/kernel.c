@@ -114,7 +114,7 @@ void kernel_event(struct world *w, struct sim_node *n, unsigned int key, enum ct
 	n->events[at] = ev;
 }
 
-static void tell(struct world *w, struct sim_node *n, unsigned int key, uint32_t version,
+static void report(struct world *w, struct sim_node *n, unsigned int key, uint32_t version,
 		 enum cts_event_type type, enum cts_origin origin, bool partial)
 {
 	struct cts_event ev = { .type = (uint8_t)type, .origin = (uint8_t)origin };
@@ -144,7 +144,7 @@ static void answers(struct world *w, struct sim_node *n)
 		n->asked[key] = false;
 		kernel_flow(n, key, n->kernel[key].version, &flow);
 		if (n->kernel[key].exists)
-			tell(w, n, key, n->kernel[key].version, CTS_EVENT_UPDATE, CTS_ORIGIN_DUMP, false);
+			report(w, n, key, n->kernel[key].version, CTS_EVENT_UPDATE, CTS_ORIGIN_DUMP, false);
 		else
 			cts_follow_absent(cts_mirror_follow(n->mirror), &flow, w->now);
 		truth_note(w, n, key);
@@ -157,7 +157,7 @@ static void dump_turn(struct world *w, struct sim_node *n)
 	unsigned int i;
 
 	for (i = 0; i < n->chunk_n; i++)
-		tell(w, n, n->chunk[i].key, n->chunk[i].version, CTS_EVENT_NEW, CTS_ORIGIN_DUMP, false);
+		report(w, n, n->chunk[i].key, n->chunk[i].version, CTS_EVENT_NEW, CTS_ORIGIN_DUMP, false);
 	n->chunk_n = 0;
 	if (n->dump_next == SIM_KEYS) {
 		n->dump_next++;
@@ -186,7 +186,7 @@ void kernel_turn(struct world *w, struct sim_node *n)
 	bool waiting = false;
 
 	for (i = 0; i < n->n_events && n->events[i].time <= w->now; i++)
-		tell(w, n, n->events[i].key, n->events[i].version, n->events[i].type,
+		report(w, n, n->events[i].key, n->events[i].version, n->events[i].type,
 		     CTS_ORIGIN_KERNEL, n->events[i].partial);
 	n->n_events -= i;
 	memmove(n->events, n->events + i, n->n_events * sizeof(n->events[0]));

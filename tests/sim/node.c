@@ -67,7 +67,7 @@ static void sim_report(void *ctx, enum cts_sync_report what, uint32_t node, unsi
 		       (double)n->w->now / 1e6, n->name, what, node, link, peer, text);
 }
 
-/* -- the kernel's table, and what the engine is told of it -- */
+/* -- the kernel's table, and what the engine learns of it -- */
 
 /* Tell the engine what the kernel has. */
 static void key_tell(struct world *w, struct sim_node *n, unsigned int key)
@@ -96,17 +96,17 @@ static void key_tell(struct world *w, struct sim_node *n, unsigned int key)
 }
 
 static void key_changed(struct world *w, struct sim_node *n, unsigned int key,
-			enum cts_event_type type, bool told)
+			enum cts_event_type type, bool reported)
 {
-	if (told && w->mirror)
+	if (reported && w->mirror)
 		kernel_event(w, n, key, type);
-	else if (told)
+	else if (reported)
 		key_tell(w, n, key);
 	else
 		n->doubt = true;
 }
 
-void node_change(struct world *w, struct sim_node *n, unsigned int key, bool told)
+void node_change(struct world *w, struct sim_node *n, unsigned int key, bool reported)
 {
 	struct model_key *k = &n->kernel[key];
 	bool known = k->exists;
@@ -115,7 +115,7 @@ void node_change(struct world *w, struct sim_node *n, unsigned int key, bool tol
 		return;
 	k->version++;
 	k->exists = true;
-	key_changed(w, n, key, known ? CTS_EVENT_UPDATE : CTS_EVENT_NEW, told);
+	key_changed(w, n, key, known ? CTS_EVENT_UPDATE : CTS_EVENT_NEW, reported);
 }
 
 static void mark_deleted(struct model_key *k)
@@ -124,7 +124,7 @@ static void mark_deleted(struct model_key *k)
 	k->deleted[k->version / 8] |= (uint8_t)(1u << k->version % 8);
 }
 
-void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool told)
+void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool reported)
 {
 	struct model_key *k = &n->kernel[key];
 
@@ -132,7 +132,7 @@ void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool tol
 		return;
 	mark_deleted(k);
 	k->exists = false;
-	key_changed(w, n, key, CTS_EVENT_DESTROY, told);
+	key_changed(w, n, key, CTS_EVENT_DESTROY, reported);
 }
 
 /* The same entry is refused by a filter now, or not any more. To peers it is as if it was
@@ -190,7 +190,7 @@ void node_dump_step(struct world *w, struct sim_node *n)
 
 /* -- takeover -- */
 
-/* The kernel takes the flow as the replica has it; the engine is told, and so is the
+/* The kernel takes the flow as the replica has it; the engine learns it, and so does the
  * mirror, by the kernel's event. Versions of a key only go up in this model, so an older
  * one is left. */
 static void key_adopt(struct world *w, struct sim_node *n, unsigned int owner, uint32_t ref,

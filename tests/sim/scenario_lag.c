@@ -116,7 +116,7 @@ static void lag_traffic(struct world *w, struct lag *l, uint32_t other)
 	}
 }
 
-static void deaf(struct world *w)
+static void receives_nothing(struct world *w)
 {
 	struct lag l;
 
@@ -178,7 +178,7 @@ static void slow_sender(struct world *w)
 }
 
 const struct scenario lag_scenarios[] = {
-	{ "lag_deaf", "20,000 changes a second, node 1 receives nothing", deaf, 3, false,
+	{ "lag_receives_nothing", "20,000 changes a second, node 1 receives nothing", receives_nothing, 3, false,
 	  CTS_MODE_FTFW },
 	{ "lag_mute", "nothing of node 1 arrives", mute, 3, false, CTS_MODE_FTFW },
 	{ "lag_slow_link", "node 1 has 5 Mbit/s", slow_link, 3, false, CTS_MODE_FTFW },

@@ -140,7 +140,7 @@ struct sim_node {
 	uint32_t gap_us;             /* its transport takes one message in this time; 0: all */
 	unsigned int active;         /* link */
 	uint64_t active_since, held_until[SIM_LINKS], standby_ns, links_ns;
-	uint64_t *heard;             /* [link][node]: when */
+	uint64_t *received_ns;       /* [link][node]: when */
 	bool *member;                /* with membership: whom the transport has reported up */
 	uint64_t *apart;             /* ... and since when nothing passes; 0: it does */
 	uint64_t sent_messages[16], sent_bytes[16];    /* by type */
@@ -204,8 +204,8 @@ void node_stop(struct sim_node *n);
 void node_rename(struct world *w, struct sim_node *n, const char *name);
 /* As a snapshot of the virtual machine: the random numbers of its start once more. */
 void node_revert(struct world *w, struct sim_node *n, uint64_t born_rng);
-void node_change(struct world *w, struct sim_node *n, unsigned int key, bool told);
-void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool told);
+void node_change(struct world *w, struct sim_node *n, unsigned int key, bool reported);
+void node_delete(struct world *w, struct sim_node *n, unsigned int key, bool reported);
 void node_filter(struct world *w, struct sim_node *n, unsigned int key, bool refuse);
 void node_reconcile(struct world *w, struct sim_node *n);
 void node_lose_table(struct world *w, struct sim_node *n);
@@ -214,7 +214,7 @@ void node_dump_step(struct world *w, struct sim_node *n);
 
 /* transport.c: sending, several links, membership */
 int transport_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_t to);
-/* Its connections end, and others are told. */
+/* Its connections end, and others learn it. */
 void transport_stop(struct world *w, struct sim_node *n);
 void transport_start(struct world *w, struct sim_node *n);
 void transport_received(struct sim_node *n, unsigned int link, uint32_t node);

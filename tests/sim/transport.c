@@ -19,9 +19,9 @@
 #define HOLD_NS (2000 * MS)          /* a link that failed is not used again before */
 #define HOLD_ONE_WAY_NS (10000 * MS)
 
-static uint64_t *heard_at(struct sim_node *n, unsigned int link, unsigned int node)
+static uint64_t *received_at(struct sim_node *n, unsigned int link, unsigned int node)
 {
-	return &n->heard[link * n->w->n_nodes + node];
+	return &n->received_ns[link * n->w->n_nodes + node];
 }
 
 static void put_on_wire(struct sim_node *n, unsigned int link, unsigned int to,
@@ -90,7 +90,7 @@ void transport_stop(struct world *w, struct sim_node *n)
 
 void transport_start(struct world *w, struct sim_node *n)
 {
-	memset(n->heard, 0, SIM_LINKS * w->n_nodes * sizeof(*n->heard));
+	memset(n->received_ns, 0, SIM_LINKS * w->n_nodes * sizeof(*n->received_ns));
 	memset(n->member, 0, w->n_nodes * sizeof(*n->member));
 	memset(n->apart, 0, w->n_nodes * sizeof(*n->apart));
 	memset(n->held_until, 0, sizeof(n->held_until));
@@ -106,7 +106,7 @@ void transport_received(struct sim_node *n, unsigned int link, uint32_t node)
 	if (!from && !n->w->renamed)
 		world_fail(n->w, "%s received from a node that is none", n->name);
 	else if (from)
-		*heard_at(n, link, from->index) = n->w->now;
+		*received_at(n, link, from->index) = n->w->now;
 }
 
 /* What goes out on the active link does not arrive. */
@@ -127,7 +127,7 @@ static bool link_good(struct sim_node *n, unsigned int link)
 	unsigned int t;
 
 	for (t = 0; t < n->w->n_nodes; t++)
-		if (recent(n, *heard_at(n, !link, t)) && !recent(n, *heard_at(n, link, t)))
+		if (recent(n, *received_at(n, !link, t)) && !recent(n, *received_at(n, link, t)))
 			return false;
 	return true;
 }

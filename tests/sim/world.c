@@ -71,7 +71,7 @@ static void node_init(struct world *w, unsigned int i)
 	n->id = cts_node_id(n->name);
 	n->table_id = w->next_table++;
 	n->rng.state = rng_next(&w->rng);
-	n->heard = zeroed(SIM_LINKS * w->n_nodes, sizeof(*n->heard));
+	n->received_ns = zeroed(SIM_LINKS * w->n_nodes, sizeof(*n->received_ns));
 	n->member = zeroed(w->n_nodes, sizeof(*n->member));
 	n->apart = zeroed(w->n_nodes, sizeof(*n->apart));
 	n->limit = 4 * SIM_KEYS;
@@ -118,7 +118,7 @@ void world_fini(struct world *w)
 		struct sim_node *n = &w->node[i];
 
 		node_stop(n);
-		free(n->heard);
+		free(n->received_ns);
 		free(n->member);
 		free(n->apart);
 		free(n->kernel);

@@ -78,7 +78,7 @@ make_tree()
 	chmod +x "$tmp/tree/configure" "$tmp/tree/tests/functional/failover.sh"
 }
 
-start_anew()
+start_again()
 {
 	rm -rf "$tmp/tree/build" "$tmp/elsewhere"
 	: >"$CONFIGURED"
@@ -113,7 +113,7 @@ make_stubs
 make_tree
 
 echo "# check after demo finds what the tests need"
-start_anew
+start_again
 expect 0 demonstrated quickstart demo
 configured 1
 expect 0 "$all_pass" quickstart check
@@ -123,14 +123,14 @@ expect 0 demonstrated quickstart demo
 configured 2
 
 echo "# from another folder, into another build"
-start_anew
+start_again
 cd "$tmp" || exit 1
 CTS_BUILD_DIR=elsewhere expect 0 "$all_pass" quickstart check
 [ -f "$tmp/elsewhere/Makefile" ] && [ ! -e "$tmp/tree/build" ] || fail "not built elsewhere"
 configured 1
 
 echo "# a test that was not built is a failure, and an old result is not a new one"
-start_anew
+start_again
 quickstart check || fail "check"
 sed -i 's| tests/unit/one | |' "$tmp/tree/build/Makefile"
 expect 1 '1 passed, 0 failed, 0 skipped, 1 not run' quickstart check
@@ -140,11 +140,11 @@ echo "# tests that are named are the only ones that count"
 expect 0 '1 passed, 0 failed, 0 skipped' quickstart check tests/script.sh
 
 echo "# a build configured by hand keeps its options"
-start_anew
+start_again
 mkdir -p "$tmp/tree/build"
 (cd "$tmp/tree/build" && ../configure by-hand)
 expect 0 "$all_pass" quickstart check
-grep -qx recheck "$CONFIGURED" || fail "configured anew"
+grep -qx recheck "$CONFIGURED" || fail "configured again"
 
 echo "# other options: everything is built again"
 CTS_CONFIGURE=--enable-sanitizers expect 0 "$all_pass" quickstart check

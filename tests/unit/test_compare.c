@@ -740,7 +740,7 @@ static void room_that_did_not_last_is_tried_later_each_time(void **state)
 	destroy(w);
 }
 
-/* Answers are heard by all: what another receiver asked for is not taken. */
+/* Answers reach all: what another receiver asked for is not taken. */
 static void sums_that_were_not_asked_for_change_nothing(void **state)
 {
 	struct world *w = create(2000);

@@ -191,7 +191,7 @@ static void say(int fd, const void *data, size_t len)
 }
 
 /* All that comes until the end of the connection, which is closed. */
-static size_t hear(struct fixture *f, int fd, char *buf, size_t size)
+static size_t receive_all(struct fixture *f, int fd, char *buf, size_t size)
 {
 	time_t until = seconds() + DEADLINE_S;
 	size_t len = 0;
@@ -215,7 +215,7 @@ static size_t hear(struct fixture *f, int fd, char *buf, size_t size)
 static void expect_answer(struct fixture *f, int fd, const char *want)
 {
 	char buf[4096];
-	size_t len = hear(f, fd, buf, sizeof(buf));
+	size_t len = receive_all(f, fd, buf, sizeof(buf));
 	char *nul = memchr(buf, '\0', len);
 
 	if (nul)
@@ -286,7 +286,7 @@ static void a_client_that_closed_its_half_gets_the_answer(void **state)
 
 	say(fd, "some\n", 5);
 	shutdown(fd, SHUT_WR);
-	len = hear(f, fd, buf, sizeof(buf));
+	len = receive_all(f, fd, buf, sizeof(buf));
 	assert_int_equal(len, 300 * CHUNK + 1 + strlen("0\ndone\n"));
 	assert_string_equal(buf + 300 * CHUNK + 1, "0\ndone\n");
 	assert_int_equal(f->ended, 1);
@@ -378,7 +378,7 @@ static void random_bytes_leave_nothing_behind(void **state)
 		}
 		shutdown(fd, SHUT_WR);
 		if (i % 4)
-			hear(f, fd, in, sizeof(in));
+			receive_all(f, fd, in, sizeof(in));
 		else
 			close(fd);
 	}
@@ -403,7 +403,7 @@ static void as_many_clients_as_allowed_and_one_more(void **state)
 	}
 	await_clients(f, CTS_CONTROL_CLIENTS_MAX);
 	more = client(f);
-	assert_int_equal(hear(f, more, buf, sizeof(buf)), 0);
+	assert_int_equal(receive_all(f, more, buf, sizeof(buf)), 0);
 	assert_int_equal(stats(f).refused, 1);
 	assert_int_equal(stats(f).clients, CTS_CONTROL_CLIENTS_MAX);
 	/* The last that came is the first that asks. */

@@ -100,7 +100,7 @@ static void queue_done(void)
 
 /* -- opening -- */
 
-static void each_call_that_fails_is_told(void **state)
+static void each_call_that_fails_is_reported(void **state)
 {
 	static const struct { enum stub_call call; int error; } c[] = {
 		{ STUB_CALLOC, ENOMEM }, { STUB_MALLOC, ENOMEM }, { STUB_OPEN, EMFILE },
@@ -397,7 +397,7 @@ static void an_end_without_a_result_is_a_good_one(void **state)
 	cts_dump_close(d);
 }
 
-static void an_interrupted_dump_is_told_at_its_end(void **state)
+static void an_interrupted_dump_is_reported_at_its_end(void **state)
 {
 	struct cts_dump *d = open_dump(NULL);
 	struct cts_flow f;
@@ -528,7 +528,7 @@ static void a_chunk_of_many_entries_is_several_batches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(each_call_that_fails_is_told, fresh),
+		cmocka_unit_test_setup(each_call_that_fails_is_reported, fresh),
 		cmocka_unit_test_setup(each_table_has_its_request, fresh),
 		cmocka_unit_test_setup(masks_are_all_bits_unless_given, fresh),
 		cmocka_unit_test_setup(each_member_of_a_tuple_has_its_flag, fresh),
@@ -537,7 +537,7 @@ int main(void)
 		cmocka_unit_test_setup(each_member_of_a_filter_counts, fresh),
 		cmocka_unit_test_setup(a_dump_ends_as_the_kernel_says, fresh),
 		cmocka_unit_test_setup(an_end_without_a_result_is_a_good_one, fresh),
-		cmocka_unit_test_setup(an_interrupted_dump_is_told_at_its_end, fresh),
+		cmocka_unit_test_setup(an_interrupted_dump_is_reported_at_its_end, fresh),
 		cmocka_unit_test_setup(the_end_of_a_chunk_comes_after_its_entries, fresh),
 		cmocka_unit_test_setup(only_the_kernels_answers_to_this_request_count, fresh),
 		cmocka_unit_test_setup(a_socket_that_fails_ends_the_dump, fresh),

@@ -64,7 +64,7 @@ static struct cts_events *open_events(void)
 	return e;
 }
 
-static void each_call_that_fails_is_told(void **state)
+static void each_call_that_fails_is_reported(void **state)
 {
 	static const struct { enum stub_call call; unsigned int after; int error; } c[] = {
 		{ STUB_CALLOC, 0, ENOMEM }, { STUB_MALLOC, 0, ENOMEM }, { STUB_OPEN, 0, EMFILE },
@@ -236,12 +236,12 @@ static void new_flows_are_left_and_joined_again(void **state)
 {
 	struct cts_events *e = open_events();
 
-	assert_int_equal(cts_events_hear_new(e, false), 0);
+	assert_int_equal(cts_events_subscribe_new(e, false), 0);
 	assert_int_equal(stub.option, NETLINK_DROP_MEMBERSHIP);
-	assert_int_equal(cts_events_hear_new(e, true), 0);
+	assert_int_equal(cts_events_subscribe_new(e, true), 0);
 	assert_int_equal(stub.option, NETLINK_ADD_MEMBERSHIP);
 	stub_fail(STUB_SETSOCKOPT, EPERM, 0);
-	assert_int_equal(cts_events_hear_new(e, true), -1);
+	assert_int_equal(cts_events_subscribe_new(e, true), -1);
 	cts_events_close(e);
 }
 
@@ -569,7 +569,7 @@ static void no_more_columns_than_there_is_room_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(each_call_that_fails_is_told, fresh),
+		cmocka_unit_test_setup(each_call_that_fails_is_reported, fresh),
 		cmocka_unit_test_setup(groups_follow_types_and_tables, fresh),
 		cmocka_unit_test_setup(messages_become_events_of_their_kind, fresh),
 		cmocka_unit_test_setup(what_is_no_event_is_counted, fresh),

@@ -826,7 +826,7 @@ static void a_node_that_is_gone_is_shown_as_down(void **state)
 	destroy(f);
 }
 
-static void other_configurations_are_told_apart(void **state)
+static void other_configurations_are_distinguished(void **state)
 {
 	static const uint32_t all = CTS_DIFFERS_MODE | CTS_DIFFERS_ATTRS | CTS_DIFFERS_LIMIT;
 	struct fixture *f = create();
@@ -880,7 +880,7 @@ int main(void)
 		cmocka_unit_test(flows_of_a_node_that_is_gone_end_with_their_timeouts),
 		cmocka_unit_test(what_differs_is_pulled),
 		cmocka_unit_test(a_node_that_is_gone_is_shown_as_down),
-		cmocka_unit_test(other_configurations_are_told_apart),
+		cmocka_unit_test(other_configurations_are_distinguished),
 		cmocka_unit_test(what_peers_lack_for_long_is_said_to_the_transport),
 	};
 

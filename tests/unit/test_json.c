@@ -64,7 +64,7 @@ static void utf8_stays(void **state)
 	CHECK("\xed\x9f\xbf\xf4\x8f\xbf\xbf", "\xed\x9f\xbf\xf4\x8f\xbf\xbf");
 }
 
-static void what_is_no_utf8_is_told_byte_by_byte(void **state)
+static void what_is_no_utf8_is_shown_byte_by_byte(void **state)
 {
 	CHECK("\xc3", "\\u00c3");
 	CHECK("x\xe2\x82", "x\\u00e2\\u0082");
@@ -80,7 +80,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quotes_and_control_characters_are_escaped),
 		cmocka_unit_test(utf8_stays),
-		cmocka_unit_test(what_is_no_utf8_is_told_byte_by_byte),
+		cmocka_unit_test(what_is_no_utf8_is_shown_byte_by_byte),
 	};
 	int fd = mkstemp(path), failed;
 

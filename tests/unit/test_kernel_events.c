@@ -442,7 +442,7 @@ static void count_expectations(void *ctx, const struct cts_event *const *ev, siz
 
 /* -- what the mirror relies on (I0) -- */
 
-static void a_mark_that_became_zero_is_told(void **state)
+static void a_mark_that_became_zero_is_reported(void **state)
 {
 	struct cts_events *src = open_or_fail(&(struct cts_events_conf){ 0 });
 	struct cts_writer *w = writer_or_fail();
@@ -531,7 +531,7 @@ out:
 
 #define EVENTS_SYSCTL "/proc/sys/net/netfilter/nf_conntrack_events"
 
-static void a_flow_made_unheard_is_not_told_of_later_unless_the_sysctl_says_so(void **state)
+static void a_flow_made_while_nobody_listens_is_not_reported_later_unless_the_sysctl_says_so(void **state)
 {
 	struct cts_events *src;
 	struct tally t;
@@ -541,7 +541,7 @@ static void a_flow_made_unheard_is_not_told_of_later_unless_the_sysctl_says_so(v
 	src = open_or_fail(&(struct cts_events_conf){ 0 });
 	kernel_raw_flush();
 	drain(src, &t);
-	print_message("nf_conntrack_events=2: %llu of 4 told\n", (unsigned long long)t.n);
+	print_message("nf_conntrack_events=2: %llu of 4 reported\n", (unsigned long long)t.n);
 	/* None, unless a program somewhere else listens: tests run side by side, and
 	 * the kernel looks for listeners on the whole machine. */
 	assert_true(t.n == 0 || t.n == 4);
@@ -570,11 +570,11 @@ int main(void)
 		cmocka_unit_test_setup(only_accepted_networks_pass, fresh),
 		cmocka_unit_test_setup(more_networks_than_fit_are_left_to_userspace, fresh),
 		cmocka_unit_test_setup(another_process_cannot_make_up_events, fresh),
-		cmocka_unit_test_setup(a_mark_that_became_zero_is_told, fresh),
+		cmocka_unit_test_setup(a_mark_that_became_zero_is_reported, fresh),
 		cmocka_unit_test_setup(an_update_tells_only_what_changed, fresh),
 		cmocka_unit_test_setup(expectations_come_raw, fresh),
 		cmocka_unit_test_setup(
-			a_flow_made_unheard_is_not_told_of_later_unless_the_sysctl_says_so, fresh),
+			a_flow_made_while_nobody_listens_is_not_reported_later_unless_the_sysctl_says_so, fresh),
 	};
 
 	kernel_net_enter();

@@ -75,7 +75,7 @@ static int tear_down(void **state)
 }
 
 /* A dump's entry (NEW) may be older than events that were read, an answer is not: who
- * cannot tell them apart throws it away for an entry that an event told in part. */
+ * cannot distinguish them throws it away for an entry that an event gave in part. */
 static void an_answer_is_an_update_from_a_dump(void **state)
 {
 	struct answers *a = *state;

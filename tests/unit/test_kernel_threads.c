@@ -127,15 +127,15 @@ static void what_is_deleted_meanwhile_hides_nothing(void **state)
 
 /* -- behind -- */
 
-struct told {
+struct reported {
 	uint64_t n, failed, cookie_after; /* cookie_after: of the next one, as they are in order */
 	uint64_t first_failed, last;
 	int err;
 };
 
-static void told_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err, uint64_t last)
+static void reported_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err, uint64_t last)
 {
-	struct told *t = ctx;
+	struct reported *t = ctx;
 
 	assert_int_equal(cookie, t->cookie_after);
 	assert_true(last >= cookie && last - cookie < CTS_BEHIND_BATCH);
@@ -150,10 +150,10 @@ static void told_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int 
 	}
 }
 
-static struct cts_behind *behind(struct told *t, bool keep_going)
+static struct cts_behind *behind(struct reported *t, bool keep_going)
 {
 	const struct cts_behind_conf conf = { .keep_going = keep_going, .ctx = t,
-					      .done = told_done };
+					      .done = reported_done };
 	struct cts_behind *b = cts_behind_open(&conf);
 
 	memset(t, 0, sizeof(*t));
@@ -171,9 +171,9 @@ static void create(struct cts_behind *b, unsigned int from, unsigned int to)
 	}
 }
 
-static void all_is_written_in_order_and_told(void **state)
+static void all_is_written_in_order_and_reported(void **state)
 {
-	struct told t;
+	struct reported t;
 	struct cts_behind *b = behind(&t, false);
 
 	create(b, 0, 10);
@@ -192,7 +192,7 @@ static void all_is_written_in_order_and_told(void **state)
 
 static void operations_on_one_key_keep_their_order(void **state)
 {
-	struct told t;
+	struct reported t;
 	struct cts_behind *b = behind(&t, false);
 	uint64_t cookie = 0;
 	struct cts_flow f;
@@ -217,7 +217,7 @@ static void after_a_failure_no_other_batch_is_sent(void **state)
 	for (unsigned int i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
 		unsigned int last = at[i] | (CTS_BEHIND_BATCH - 1);
 		struct cts_behind *b;
-		struct told t;
+		struct reported t;
 
 		kernel_raw_flush();
 		kernel_raw_create(at[i], 1);
@@ -236,7 +236,7 @@ static void after_a_failure_no_other_batch_is_sent(void **state)
 
 static void keep_going_leaves_out_only_what_failed(void **state)
 {
-	struct told t;
+	struct reported t;
 	struct cts_behind *b;
 
 	kernel_raw_create(100, 1);
@@ -253,7 +253,7 @@ static void keep_going_leaves_out_only_what_failed(void **state)
 static void a_writer_may_be_left_while_batches_wait(void **state)
 {
 	for (unsigned int i = 0; i < 30; i++) {
-		struct told t;
+		struct reported t;
 		struct cts_behind *b;
 
 		kernel_raw_flush();
@@ -271,7 +271,7 @@ int main(void)
 		cmocka_unit_test_setup(a_table_that_is_read_ahead_is_whole, fresh),
 		cmocka_unit_test_setup(a_dump_may_be_left_while_chunks_wait, fresh),
 		cmocka_unit_test_setup(what_is_deleted_meanwhile_hides_nothing, fresh),
-		cmocka_unit_test_setup(all_is_written_in_order_and_told, fresh),
+		cmocka_unit_test_setup(all_is_written_in_order_and_reported, fresh),
 		cmocka_unit_test_setup(operations_on_one_key_keep_their_order, fresh),
 		cmocka_unit_test_setup(after_a_failure_no_other_batch_is_sent, fresh),
 		cmocka_unit_test_setup(keep_going_leaves_out_only_what_failed, fresh),

@@ -78,7 +78,7 @@ struct fake {
 	size_t max_message, takes;
 	unsigned int sent, calls, flows;
 	uint32_t last_to;
-	bool hears[NODES + 1];        /* node 1, node 2 */
+	bool receives[NODES + 1];        /* node 1, node 2 */
 };
 
 struct fixture {
@@ -235,7 +235,7 @@ static void end(struct fixture *f)
 	assert_null(f->loop.timer);
 }
 
-/* Time passes; nodes are heard where they can be, every 50 ms. */
+/* Time passes; nodes are received from where they can be, every 50 ms. */
 static void pass(struct fixture *f, uint64_t ms)
 {
 	uint64_t until = f->loop.now_ns + ms * MS;
@@ -250,7 +250,7 @@ static void pass(struct fixture *f, uint64_t ms)
 		}
 		for (i = 0; i < f->n; i++)
 			for (node = 1; node <= NODES; node++)
-				if (f->fake[i].up && f->fake[i].hears[node])
+				if (f->fake[i].up && f->fake[i].receives[node])
 					cts_links_received(f->links, i, 100 * i + node, node);
 		if (f->loop.now_ns >= until)
 			return;
@@ -294,12 +294,12 @@ static void set_up(struct fixture *f, unsigned int link, bool up)
 	f->fake[link].host->link_changed(f->fake[link].host->ctx);
 }
 
-static void all_hear(struct fixture *f, unsigned int node, bool hears)
+static void all_receive(struct fixture *f, unsigned int node, bool receives)
 {
 	unsigned int i;
 
 	for (i = 0; i < LINKS; i++)
-		f->fake[i].hears[node] = hears;
+		f->fake[i].receives[node] = receives;
 }
 
 static int send_n(struct fixture *f, unsigned int n, uint32_t node)
@@ -312,11 +312,11 @@ static int send_n(struct fixture *f, unsigned int n, uint32_t node)
 	return cts_links_send(f->links, msg, n, node);
 }
 
-/* A link that is up and hears both, in use. */
-static void begin_heard(struct fixture *f, unsigned int n)
+/* A link that is up and receives from both, in use. */
+static void begin_received(struct fixture *f, unsigned int n)
 {
 	begin(f, n, &plain);
-	all_hear(f, 1, true);
+	all_receive(f, 1, true);
 	pass(f, 1500);
 	assert_int_equal(active(f), 0);
 }
@@ -329,7 +329,7 @@ static void the_first_of_four_carries_and_the_next_takes_over(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 4);
+	begin_received(&f, 4);
 	for (i = 0; i < 3; i++) {
 		unsigned int before = f.writable;
 
@@ -350,7 +350,7 @@ static void without_a_link_senders_wait_until_one_is_up(void **state)
 	struct fixture f;
 
 	(void)state;
-	begin_heard(&f, 4);
+	begin_received(&f, 4);
 	for (i = 0; i < 4; i++)
 		set_up(&f, i, false);
 	assert_int_equal(active(&f), -1);
@@ -371,10 +371,10 @@ static void a_link_that_misses_a_node_is_left_after_the_silence(void **state)
 	uint64_t ms;
 
 	(void)state;
-	begin_heard(&f, 2);
-	all_hear(&f, 2, true);
+	begin_received(&f, 2);
+	all_receive(&f, 2, true);
 	pass(&f, 1000);
-	f.fake[0].hears[2] = false;   /* one of two is enough */
+	f.fake[0].receives[2] = false;   /* one of two is enough */
 	ms = until_active(&f, 1, 5000);
 	assert_in_range(ms, SILENCE_MS - STEP_MS, SILENCE_MS + SILENCE_MS / 8 + STEP_MS);
 	end(&f);
@@ -386,14 +386,14 @@ static void all_links_are_used_where_none_reaches_everybody(void **state)
 
 	(void)state;
 	begin(&f, 3, &plain);
-	f.fake[1].hears[1] = f.fake[2].hears[2] = true;
+	f.fake[1].receives[1] = f.fake[2].receives[2] = true;
 	pass(&f, 3000);
 	f.fake[0].sent = f.fake[1].sent = f.fake[2].sent = 0;
 	assert_true(send_n(&f, 4, 0) > 0);
 	assert_int_equal(f.fake[1].sent, 4);
 	assert_int_equal(f.fake[2].sent, 4);
-	assert_in_range(f.fake[0].sent, 0, 1);   /* a probe at most: it hears nobody */
-	f.fake[1].hears[2] = true;
+	assert_in_range(f.fake[0].sent, 0, 1);   /* a probe at most: it receives nothing */
+	f.fake[1].receives[2] = true;
 	pass(&f, 100);
 	assert_int_equal(active(&f), 1);
 	f.fake[2].sent = 0;
@@ -403,13 +403,13 @@ static void all_links_are_used_where_none_reaches_everybody(void **state)
 }
 
 /* The one that is down was the first of those in use. */
-static void a_link_that_hears_nobody_does_not_stop_the_others(void **state)
+static void a_link_that_receives_nothing_does_not_stop_the_others(void **state)
 {
 	struct fixture f;
 
 	(void)state;
 	begin(&f, 3, &plain);
-	f.fake[1].hears[1] = f.fake[2].hears[2] = true;
+	f.fake[1].receives[1] = f.fake[2].receives[2] = true;
 	pass(&f, 3000);
 	assert_int_equal(active(&f), 1);
 	f.fake[0].takes = 0;
@@ -420,7 +420,7 @@ static void a_link_that_hears_nobody_does_not_stop_the_others(void **state)
 	end(&f);
 }
 
-static void nobody_heard_means_all_links(void **state)
+static void no_node_received_means_all_links(void **state)
 {
 	struct fixture f;
 
@@ -446,7 +446,7 @@ static void standby_links_get_one_message_now_and_then(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	f.fake[1].sent = 0;
 	for (i = 0; i < 80; i++) {   /* 4 s */
 		assert_int_equal(send_n(&f, 5, 0), 5);
@@ -465,7 +465,7 @@ static void a_link_that_was_down_comes_back_after_two_seconds(void **state)
 	uint64_t ms;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	set_up(&f, 0, false);
 	pass(&f, 5000);
 	assert_int_equal(active(&f), 1);
@@ -483,7 +483,7 @@ static void each_failure_holds_it_twice_as_long(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	for (i = 0; i < sizeof(hold_ms) / sizeof(hold_ms[0]); i++) {
 		set_up(&f, 0, false);
 		pass(&f, 1000);
@@ -500,7 +500,7 @@ static void what_does_not_arrive_holds_it_for_ten_seconds_and_more(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	for (i = 0; i < sizeof(hold_ms) / sizeof(hold_ms[0]); i++) {
 		cts_links_undelivered(f.links);
 		assert_int_equal(active(&f), 1);
@@ -519,13 +519,13 @@ static void silence_that_is_found_after_the_loss_is_the_same_failure(void **stat
 	struct fixture f;
 
 	(void)state;
-	begin_heard(&f, 2);
-	f.fake[0].hears[1] = false;
+	begin_received(&f, 2);
+	f.fake[0].receives[1] = false;
 	pass(&f, SILENCE_MS - 200);
 	f.loop.now_ns += 300 * MS;           /* the silence is over before a timer sees it */
 	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 1);
-	f.fake[0].hears[1] = true;
+	f.fake[0].receives[1] = true;
 	assert_in_range(until_active(&f, 0, 400000), 10000, 10500);
 	end(&f);
 }
@@ -536,7 +536,7 @@ static void a_link_that_comes_and_goes_does_not_take_the_traffic_along(void **st
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	for (i = 0; i < 300; i++) {  /* ten minutes */
 		set_up(&f, 0, i % 2);
 		pass(&f, 1900);
@@ -558,11 +558,11 @@ static void held_links_are_better_than_none(void **state)
 	struct fixture f;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 1);
 	cts_links_undelivered(f.links);
-	assert_int_equal(active(&f), 1);     /* so soon after a switch nothing is blamed */
+	assert_int_equal(active(&f), 1);     /* so soon after a switch no loss is attributed */
 	pass(&f, 1500);
 	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 0);     /* both are held: the first */
@@ -576,7 +576,7 @@ static void one_link_has_nowhere_to_go(void **state)
 	struct fixture f;
 
 	(void)state;
-	begin_heard(&f, 1);
+	begin_received(&f, 1);
 	cts_links_undelivered(f.links);
 	assert_int_equal(active(&f), 0);
 	assert_int_equal(send_n(&f, 2, 0), 2);
@@ -590,11 +590,11 @@ static void a_peer_that_starts_again_is_no_fault_of_the_link(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	for (i = 0; i < 5; i++) {
-		all_hear(&f, 1, false);
+		all_receive(&f, 1, false);
 		pass(&f, 5000);
-		all_hear(&f, 1, true);
+		all_receive(&f, 1, true);
 		pass(&f, 1000);
 		assert_int_equal(active(&f), 0);
 	}
@@ -604,16 +604,16 @@ static void a_peer_that_starts_again_is_no_fault_of_the_link(void **state)
 
 /* -- nodes and peers -- */
 
-static void who_left_one_link_is_down_when_no_other_hears_it(void **state)
+static void who_left_one_link_is_down_when_no_other_receives_from_it(void **state)
 {
 	const struct cts_transport_host *a, *b;
 	struct fixture f;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	a = f.fake[0].host;
 	b = f.fake[1].host;
-	all_hear(&f, 1, false);
+	all_receive(&f, 1, false);
 	a->peer_up(a->ctx, 1);
 	assert_int_equal(f.greeted, 1);
 	a->peer_down(a->ctx, 55);
@@ -621,7 +621,7 @@ static void who_left_one_link_is_down_when_no_other_hears_it(void **state)
 	assert_int_equal(f.downs, 0);
 	a->peer_down(a->ctx, 1);
 	assert_int_equal(f.downs, 0);
-	assert_int_equal(active(&f), 1);     /* that hears it */
+	assert_int_equal(active(&f), 1);     /* that receives from it */
 	b->peer_down(b->ctx, 101);
 	assert_int_equal(f.downs, 1);
 	assert_int_equal(f.down, 1);
@@ -636,12 +636,12 @@ static void one_node_is_addressed_as_its_peer(void **state)
 
 	(void)state;
 	begin(&f, 2, &member);
-	all_hear(&f, 2, true);
+	all_receive(&f, 2, true);
 	pass(&f, 500);
 	assert_int_equal(send_n(&f, 1, 2), 1);
 	assert_int_equal(f.fake[0].last_to, 2);
 	assert_int_equal(f.fake[1].last_to, 102);    /* the probe */
-	assert_int_equal(send_n(&f, 1, 1), 1);       /* never heard */
+	assert_int_equal(send_n(&f, 1, 1), 1);       /* never received from */
 	assert_int_equal(f.fake[0].last_to, CTS_PEER_ALL);
 	assert_int_equal(send_n(&f, 1, 0), 1);
 	assert_int_equal(f.fake[0].last_to, CTS_PEER_ALL);
@@ -659,7 +659,7 @@ static void more_nodes_than_are_remembered_do_no_harm(void **state)
 	uint32_t node;
 
 	(void)state;
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	for (node = 10; node < 1000; node++)
 		cts_links_received(f.links, node % 2, node, node);
 	cts_links_received(f.links, 2, 1, 1);           /* there is no such link */
@@ -677,7 +677,7 @@ static void what_comes_on_any_link_is_handed_on(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 4);
+	begin_received(&f, 4);
 	set_up(&f, 3, false);
 	for (i = 0; i < 4; i++) {
 		f.fake[i].host->deliver(f.fake[i].host->ctx, 1, &msg, 1);
@@ -700,7 +700,7 @@ static void messages_fit_all_links_that_are_up(void **state)
 	unsigned int i;
 
 	(void)state;
-	begin_heard(&f, 4);
+	begin_received(&f, 4);
 	assert_int_equal(cts_links_max_message(f.links), 1469);
 	set_up(&f, 3, false);
 	assert_int_equal(cts_links_max_message(f.links), 1470);
@@ -754,7 +754,7 @@ static void an_unterminated_device_name_gets_an_end(void **state)
 	struct fixture f;
 
 	(void)state;
-	begin_heard(&f, 1);
+	begin_received(&f, 1);
 	cts_links_info(f.links, 0, &info);
 	assert_int_equal(strnlen(info.status.device, sizeof(info.status.device)),
 			 sizeof(info.status.device) - 1);
@@ -770,7 +770,7 @@ static void messages_and_bytes_are_counted(void **state)
 	struct cts_link_info info;
 	struct fixture f;
 
-	begin_heard(&f, 2);
+	begin_received(&f, 2);
 	cts_links_info(f.links, 0, &info);
 	assert_int_equal(info.sent_messages + info.sent_bytes + info.recv_messages, 0);
 	f.fake[0].takes = 1;
@@ -797,8 +797,8 @@ int main(void)
 		cmocka_unit_test(without_a_link_senders_wait_until_one_is_up),
 		cmocka_unit_test(a_link_that_misses_a_node_is_left_after_the_silence),
 		cmocka_unit_test(all_links_are_used_where_none_reaches_everybody),
-		cmocka_unit_test(a_link_that_hears_nobody_does_not_stop_the_others),
-		cmocka_unit_test(nobody_heard_means_all_links),
+		cmocka_unit_test(a_link_that_receives_nothing_does_not_stop_the_others),
+		cmocka_unit_test(no_node_received_means_all_links),
 		cmocka_unit_test(standby_links_get_one_message_now_and_then),
 		cmocka_unit_test(a_link_that_was_down_comes_back_after_two_seconds),
 		cmocka_unit_test(each_failure_holds_it_twice_as_long),
@@ -808,7 +808,7 @@ int main(void)
 		cmocka_unit_test(held_links_are_better_than_none),
 		cmocka_unit_test(one_link_has_nowhere_to_go),
 		cmocka_unit_test(a_peer_that_starts_again_is_no_fault_of_the_link),
-		cmocka_unit_test(who_left_one_link_is_down_when_no_other_hears_it),
+		cmocka_unit_test(who_left_one_link_is_down_when_no_other_receives_from_it),
 		cmocka_unit_test(one_node_is_addressed_as_its_peer),
 		cmocka_unit_test(more_nodes_than_are_remembered_do_no_harm),
 		cmocka_unit_test(what_comes_on_any_link_is_handed_on),

@@ -123,7 +123,7 @@ static void options_add_their_fields(void **state)
 	assert_string_equal(line_of("id", &ev), TCP_LINE " id=42\n");
 }
 
-static void the_time_is_the_kernels_if_it_told_one(void **state)
+static void the_time_is_the_kernels_if_it_gave_one(void **state)
 {
 	struct cts_flow flow = tcp_flow();
 	struct cts_event ev = { .flow = &flow, .origin = CTS_ORIGIN_KERNEL,
@@ -394,7 +394,7 @@ int main(void)
 		cmocka_unit_test(saved_lines_are_commands_without_anything_around),
 		cmocka_unit_test(saved_updates_take_marks_away_and_deletes_have_none),
 		cmocka_unit_test(options_add_their_fields),
-		cmocka_unit_test(the_time_is_the_kernels_if_it_told_one),
+		cmocka_unit_test(the_time_is_the_kernels_if_it_gave_one),
 		cmocka_unit_test(only_the_chosen_events_are_written),
 		cmocka_unit_test(events_that_a_program_caused_say_so),
 		cmocka_unit_test(the_program_behind_a_port_is_found),

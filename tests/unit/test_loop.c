@@ -139,7 +139,7 @@ static void readable(void *ctx, unsigned int flags)
 		stop(f);
 }
 
-static void watch_tells_of_readable_descriptors_and_rests_when_told(void **state)
+static void watch_reports_readable_descriptors_and_rests_when_asked(void **state)
 {
 	struct fixture *f = *state;
 	int fd[2];
@@ -310,7 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(turn_hook_runs_after_each_turn_and_asks_for_more,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			watch_tells_of_readable_descriptors_and_rests_when_told, setup, teardown),
+			watch_reports_readable_descriptors_and_rests_when_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_descriptor_that_stays_ready_does_not_keep_the_hook_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -28,7 +28,7 @@
 #define EVENTS_MAX 4096u
 #define MARK_REFUSED 90u       /* marks from here on do not pass the filter */
 
-struct told {
+struct report {
 	uint8_t type, origin, key;
 	bool partial, of_state;          /* a part: the mark, or the TCP state */
 	uint32_t mark;
@@ -40,13 +40,13 @@ struct model {
 	bool there[KEYS];
 	uint32_t mark[KEYS];
 	uint8_t state[KEYS];
-	struct told queue[EVENTS_MAX];   /* what the kernel told and nobody has read */
+	struct report queue[EVENTS_MAX];   /* what the kernel sent and nobody has read */
 	size_t first, last;
-	struct told chunk[CHUNK];        /* of a dump: read from the kernel, not looked at */
+	struct report chunk[CHUNK];        /* of a dump: read from the kernel, not looked at */
 	size_t n_chunk;
 	unsigned int cursor;             /* of the dump in progress */
 	bool dumping, lost;
-	size_t lost_at;                  /* what was told before is to be read first */
+	size_t lost_at;                  /* what was sent before is to be read first */
 	uint8_t asked[EVENTS_MAX];
 	size_t n_asked;
 	struct cts_engine *engine;
@@ -83,7 +83,7 @@ static void received(void *ctx, unsigned int link, uint32_t peer, uint32_t node)
 
 /* -- flows of the model -- */
 
-static void flow_of(struct cts_flow *f, const struct told *t)
+static void flow_of(struct cts_flow *f, const struct report *t)
 {
 	memset(f, 0, sizeof(*f));
 	f->orig.family = AF_INET;
@@ -107,7 +107,7 @@ static void flow_of(struct cts_flow *f, const struct told *t)
 	f->timeout = 432000;
 }
 
-static void hand_on(struct model *m, const struct told *list, size_t n)
+static void hand_on(struct model *m, const struct report *list, size_t n)
 {
 	struct cts_flow flow[CHUNK];
 	struct cts_event event[CHUNK];
@@ -128,7 +128,7 @@ static void hand_on(struct model *m, const struct told *list, size_t n)
 
 /* -- the kernel -- */
 
-static void tell(struct model *m, uint8_t type, uint8_t key, bool partial, bool of_state)
+static void report(struct model *m, uint8_t type, uint8_t key, bool partial, bool of_state)
 {
 	if (!roll(m, 12)) {
 		m->lost = true;
@@ -136,7 +136,7 @@ static void tell(struct model *m, uint8_t type, uint8_t key, bool partial, bool 
 		return;
 	}
 	assert_true(m->last < EVENTS_MAX);
-	m->queue[m->last++] = (struct told){ .type = type, .origin = CTS_ORIGIN_KERNEL, .key = key,
+	m->queue[m->last++] = (struct report){ .type = type, .origin = CTS_ORIGIN_KERNEL, .key = key,
 					     .partial = partial, .of_state = of_state,
 					     .mark = m->mark[key], .state = m->state[key] };
 }
@@ -149,7 +149,7 @@ static void kernel_step(struct model *m)
 		m->there[key] = true;
 		m->mark[key] = roll(m, 100);
 		m->state[key] = (uint8_t)(1 + roll(m, 8));
-		tell(m, CTS_EVENT_NEW, key, false, false);
+		report(m, CTS_EVENT_NEW, key, false, false);
 	} else if (roll(m, 2)) {
 		bool of_state = roll(m, 2);
 
@@ -157,10 +157,10 @@ static void kernel_step(struct model *m)
 			m->state[key] = (uint8_t)(1 + roll(m, 8));
 		else
 			m->mark[key] = roll(m, 100);
-		tell(m, CTS_EVENT_UPDATE, key, true, of_state);
+		report(m, CTS_EVENT_UPDATE, key, true, of_state);
 	} else {
 		m->there[key] = false;
-		tell(m, CTS_EVENT_DESTROY, key, true, false);
+		report(m, CTS_EVENT_DESTROY, key, true, false);
 	}
 }
 
@@ -182,7 +182,7 @@ static void dump_fill(struct model *m)
 {
 	for (m->n_chunk = 0; m->cursor < KEYS && m->n_chunk < CHUNK; m->cursor++)
 		if (m->there[m->cursor])
-			m->chunk[m->n_chunk++] = (struct told){
+			m->chunk[m->n_chunk++] = (struct report){
 				.type = CTS_EVENT_NEW, .origin = CTS_ORIGIN_DUMP,
 				.key = (uint8_t)m->cursor, .mark = m->mark[m->cursor],
 				.state = m->state[m->cursor] };
@@ -221,7 +221,7 @@ static void ask(void *ctx, const struct cts_flow *key)
 
 static void answer(struct model *m)
 {
-	struct told t = { .type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP };
+	struct report t = { .type = CTS_EVENT_UPDATE, .origin = CTS_ORIGIN_DUMP };
 	struct cts_flow flow;
 
 	if (!m->n_asked)
@@ -242,7 +242,7 @@ static void answer(struct model *m)
 
 static bool mirrored(struct model *m, uint8_t key)
 {
-	struct told t = { .key = key, .mark = m->mark[key], .state = m->state[key] };
+	struct report t = { .key = key, .mark = m->mark[key], .state = m->state[key] };
 	uint8_t packed[CTS_PACK_KEY_MAX];
 	struct cts_flow_store have;
 	struct cts_flow flow;
@@ -367,7 +367,7 @@ static struct cts_flow cached(struct model *m, const struct cts_flow *flow)
  * without its state and timeout, keeps those that it had. */
 static void local_status_stays_here_and_offloaded_entries_keep_their_state(void **state)
 {
-	const struct told t = { .key = 1, .mark = 5, .state = 3 };
+	const struct report t = { .key = 1, .mark = 5, .state = 3 };
 	struct model *m = calloc(1, sizeof(*m));
 	struct cts_flow flow, have;
 
@@ -391,13 +391,13 @@ static void local_status_stays_here_and_offloaded_entries_keep_their_state(void 
 	free(m);
 }
 
-/* Timeouts run down by themselves everywhere; what counts is that one was set anew. */
+/* Timeouts run down by themselves everywhere; what counts is that one was set again. */
 static void a_timeout_counts_when_it_grew_or_fell_below_a_half(void **state)
 {
 	static const struct { uint32_t dumped, cached; } steps[] = {
 		{ 60, 100 }, { 122, 100 }, { 123, 123 }, { 62, 123 }, { 61, 123 }, { 60, 60 },
 	};
-	const struct told t = { .key = 1, .mark = 5, .state = 3 };
+	const struct report t = { .key = 1, .mark = 5, .state = 3 };
 	struct model *m = calloc(1, sizeof(*m));
 	struct cts_flow flow;
 

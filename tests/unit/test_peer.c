@@ -199,7 +199,7 @@ static void send_some(struct fixture *f, unsigned int n)
 		window_close(w, &f->sender.table, window_open(w, true, f->b.now), 100, false);
 }
 
-static void out_of_step_it_owes_nothing_and_starts_anew_later(void **state)
+static void out_of_step_it_owes_nothing_and_starts_again_later(void **state)
 {
 	struct fixture *f = create();
 	struct peer *p = peer_in(f, PEER_FOLLOWING);
@@ -280,7 +280,7 @@ static void since_when_it_is_gone_is_known_while_it_is(void **state)
 	destroy(f);
 }
 
-static void transitions_are_told_once(void **state)
+static void transitions_are_reported_once(void **state)
 {
 	struct fixture *f = create();
 	struct peer *p = peers_add(&f->peers, 77);
@@ -357,11 +357,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event_leads_where_the_documentation_says),
 		cmocka_unit_test(the_names_are_those_of_the_states),
-		cmocka_unit_test(out_of_step_it_owes_nothing_and_starts_anew_later),
+		cmocka_unit_test(out_of_step_it_owes_nothing_and_starts_again_later),
 		cmocka_unit_test(a_restart_forgets_the_former_start),
 		cmocka_unit_test(each_rest_is_longer_until_it_kept_up_for_long),
 		cmocka_unit_test(since_when_it_is_gone_is_known_while_it_is),
-		cmocka_unit_test(transitions_are_told_once),
+		cmocka_unit_test(transitions_are_reported_once),
 		cmocka_unit_test(dead_and_empty_slots_are_used_again),
 	};
 

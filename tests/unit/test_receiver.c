@@ -294,7 +294,7 @@ static void a_number_far_ahead_is_not_believed(void **state)
 	destroy(f);
 }
 
-static void another_start_begins_anew_and_keeps_the_order(void **state)
+static void another_start_begins_again_and_keeps_the_order(void **state)
 {
 	struct fixture *f = create(CTS_MODE_FTFW, 1);
 
@@ -314,7 +314,7 @@ static void another_start_begins_anew_and_keeps_the_order(void **state)
 	assert_int_equal(f->r.start, 9);
 	data(f, 9);
 	data(f, 10);
-	/* It was told late: what came meanwhile was applied, and may not be all. */
+	/* It learned it late: what came meanwhile was applied, and may not be all. */
 	receiver_start(&f->r, &f->b, 10);
 	assert_int_equal(f->r.high, 10);
 	assert_true(gaps_has(&f->r.gaps, 10));
@@ -667,7 +667,7 @@ int main(void)
 		cmocka_unit_test(one_can_ask_for_an_acknowledgement),
 		cmocka_unit_test(open_gaps_are_named_again_and_again),
 		cmocka_unit_test(a_number_far_ahead_is_not_believed),
-		cmocka_unit_test(another_start_begins_anew_and_keeps_the_order),
+		cmocka_unit_test(another_start_begins_again_and_keeps_the_order),
 		cmocka_unit_test(out_of_step_it_goes_on_but_nobody_repairs),
 		cmocka_unit_test(where_nothing_is_acknowledged_loss_shows_by_the_highest),
 		cmocka_unit_test(a_hello_cannot_move_a_stream_that_is_acknowledged),

@@ -498,7 +498,7 @@ static void each_answer_has_what_follows(void **state)
 			fail_msg("%s: leaves out %llx", c->name, (unsigned long long)op.left_out);
 		if (c->dropped && (op.attrs | c->dropped) != carried)
 			fail_msg("%s: leaves out more than that", c->name);
-		/* nobody blames a helper that was not asked for */
+		/* nobody faults a helper that was not asked for */
 		assert_int_equal(rules.n_refused, c->dropped == BIT(HELPER));
 	}
 }

@@ -309,7 +309,7 @@ static void a_live_epoch_is_not_replaced(void **state)
 	unsigned int asked = node_count(x, CTS_MSG_CHALLENGE);
 	uint64_t begin = x->b.now;
 
-	/* Both are heard: two nodes of one name. */
+	/* Both are received from: two nodes of one name. */
 	while (x->b.now < begin + 3 * SECOND) {
 		hello(x, B, EPOCH_B, NULL, NULL);
 		hello(x, B, EPOCH_B + 1, NULL, NULL);
@@ -527,7 +527,7 @@ static void who_was_there_first_keeps_the_name(void **state)
 	assert_int_equal(x->n_sent, sent);           /* not a word */
 	for (int i = 0; i < 12; i++)
 		node_wait(x, 100 * MS);
-	assert_true(x->n_sent > sent);               /* it is not heard any more */
+	assert_true(x->n_sent > sent);               /* it is not received from any more */
 	node_destroy(x);
 }
 
@@ -861,7 +861,7 @@ static void what_the_transport_does_not_take_stays_due(void **state)
 	node_destroy(x);
 }
 
-static void who_hears_us_and_acknowledges_nothing_is_out_of_step(void **state)
+static void who_receives_and_acknowledges_nothing_is_out_of_step(void **state)
 {
 	struct node *x = node_create(NULL, 0);
 	struct peer *p = follow(x, B, EPOCH_B);
@@ -946,7 +946,7 @@ int main(void)
 		cmocka_unit_test(differences_are_reported_and_kept),
 		cmocka_unit_test(without_a_common_version_it_is_not_listened_to),
 		cmocka_unit_test(what_the_transport_does_not_take_stays_due),
-		cmocka_unit_test(who_hears_us_and_acknowledges_nothing_is_out_of_step),
+		cmocka_unit_test(who_receives_and_acknowledges_nothing_is_out_of_step),
 		cmocka_unit_test(damaged_messages_are_counted_by_kind),
 	};
 

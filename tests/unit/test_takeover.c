@@ -42,7 +42,7 @@ struct node {
 	bool exists[KEYS];
 	unsigned int count, max;         /* entries that the kernel's table holds, may hold */
 	unsigned int ops;                /* operations, all in all */
-	bool deaf;                       /* nothing gets through to the other one */
+	bool cut_off;                       /* nothing gets through to the other one */
 	struct message *out;             /* owned */
 	unsigned int n_out;
 	uint64_t rng;
@@ -116,7 +116,7 @@ static int node_send(void *ctx, const struct iovec *msg, unsigned int n_msg, uin
 
 	for (unsigned int i = 0; i < n_msg; i++) {
 		assert_true(n->n_out < MESSAGES && msg[i].iov_len <= MESSAGE_MAX);
-		if (n->deaf || !n->peer->engine)
+		if (n->cut_off || !n->peer->engine)
 			continue;
 		memcpy(n->out[n->n_out].data, msg[i].iov_base, msg[i].iov_len);
 		n->out[n->n_out++].len = msg[i].iov_len;

@@ -454,7 +454,7 @@ static void carries(const char *a, const char *b)
 	sent[0] = 0;
 	assert_true(await(all_arrived));
 	assert_int_equal(fx.node[1].received, MESSAGES);
-	assert_int_equal(fx.node[0].received, 0); /* nobody hears himself */
+	assert_int_equal(fx.node[0].received, 0); /* nobody receives his own */
 	assert_int_equal(fx.node[1].from, 1);
 	assert_int_equal(fx.node[0].downs + fx.node[1].downs, 0);
 	assert_int_equal(fx.node[0].ups + fx.node[1].ups, 2);
@@ -550,7 +550,7 @@ static void sends_to_one_peer_or_to_all(void **state)
 	assert_int_equal(errno, EMSGSIZE);
 }
 
-static bool told_writable(void)
+static bool reported_writable(void)
 {
 	return fx.node[0].writable >= 1;
 }
@@ -578,7 +578,7 @@ static void full_buffer_gives_eagain_and_loses_nothing(void **state)
 	assert_int_equal(fx.ops->send(fx.node[0].priv, &large, 1, 1), -1);
 	assert_int_equal(errno, EAGAIN);
 	fx.reads[0] = true;
-	assert_true(await(told_writable));
+	assert_true(await(reported_writable));
 	assert_true(await(raw0_has_all));
 	assert_int_equal(fx.raw[0].received, MESSAGES);
 	assert_int_equal(fx.node[0].downs, 0);
@@ -778,7 +778,7 @@ static void attempt_that_was_given_up_replaces_nothing(void **state)
 	assert_true(raw_closed(1));
 	assert_int_equal(fx.node[0].ups, 1);
 	assert_int_equal(fx.node[0].downs, 0);
-	/* Another life of the peer counts anew. */
+	/* Another life of the peer counts from the start. */
 	raw_close(&fx.raw[1]);
 	raw_connect(&fx.raw[1], 2);
 	raw_greet(&fx.raw[1], 0, 8, 1);

@@ -49,7 +49,7 @@ static struct nfgenmsg *message_init(union message *m, uint8_t family)
 
 /* gen_flow() and what only kernels tell. Stop is always known with start: else
  * the library reads the clock. */
-static void gen_told(struct rng *r, struct cts_flow_store *s)
+static void gen_reported(struct rng *r, struct cts_flow_store *s)
 {
 	struct cts_flow *f = &s->flow;
 
@@ -109,7 +109,7 @@ static void decoding_gives_back_what_was_encoded(void **state)
 		struct cts_flow out;
 		union message m;
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		encode(&m, &s.flow);
 		memset(&out, 0xa5, sizeof(out));
 		assert_int_equal(cts_flow_decode(&m.nlh, &out), 0);
@@ -174,7 +174,7 @@ static void lines_are_those_of_the_library(void **state)
 		struct cts_flow_store s;
 		union message m;
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		encode(&m, &s.flow);
 		assert_non_null(ct);
 		assert_true(nfct_nlmsg_parse(&m.nlh, ct) >= 0);
@@ -222,7 +222,7 @@ static void the_bridge_keeps_every_attribute(void **state)
 		struct cts_flow_store s;
 		struct cts_flow out;
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		/* the library has one set of ICMP attributes for both directions */
 		if (cts_l4_kind(s.flow.orig.proto) == CTS_L4_ICMP &&
 		    cts_flow_has(&s.flow, CTS_FLOW_REPLY)) {
@@ -271,7 +271,7 @@ static void labels_print_by_name(void **state)
 		struct cts_flow_store s;
 		union message m;
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		seen += cts_flow_has(&s.flow, CTS_FLOW_LABELS);
 		encode(&m, &s.flow);
 		assert_true(nfct_nlmsg_parse(&m.nlh, ct) >= 0);
@@ -321,7 +321,7 @@ static void a_line_that_does_not_fit_is_refused(void **state)
 		struct cts_flow_store s;
 		size_t len;
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		len = cts_flow_format(&s.flow, CTS_FORMAT_ID, 0, NULL, line, sizeof(line));
 		assert_true(len > 0);
 		for (size_t size = 0; size <= len; size++) {
@@ -343,7 +343,7 @@ static void a_message_that_does_not_fit_is_refused_and_unchanged(void **state)
 		struct cts_flow_store s;
 		union message m, small;
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		encode(&m, &s.flow);
 		for (size_t size = 0; size < m.nlh.nlmsg_len; size += 4) {
 			message_init(&small, AF_INET);
@@ -370,7 +370,7 @@ static void truncated_and_mutated_messages_never_read_past_their_end(void **stat
 		struct nlmsghdr *exact;
 		char line[CTS_LINE_MAX];
 
-		gen_told(&r, &s);
+		gen_reported(&r, &s);
 		encode(&m, &s.flow);
 		len = m.nlh.nlmsg_len;
 		if (i % 2)

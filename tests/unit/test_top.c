@@ -156,7 +156,7 @@ static void intervals_have_bounds_and_orders_go_round(void **state)
 
 /* -- what is typed -- */
 
-static void mistakes_are_told_and_change_nothing(void **state)
+static void mistakes_are_reported_and_change_nothing(void **state)
 {
 	const struct place at = { .file = NULL };
 	char *argv[] = { "conntrack", "--top", NULL };
@@ -193,7 +193,7 @@ int main(void)
 		cmocka_unit_test(the_cursor_stays_on_the_rows),
 		cmocka_unit_test(enter_goes_into_and_escape_comes_back),
 		cmocka_unit_test(intervals_have_bounds_and_orders_go_round),
-		cmocka_unit_test(mistakes_are_told_and_change_nothing),
+		cmocka_unit_test(mistakes_are_reported_and_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

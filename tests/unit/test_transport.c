@@ -187,7 +187,7 @@ static bool one_received(void)
 	return net.node[1].received >= 1;
 }
 
-static bool told_writable(void)
+static bool reported_writable(void)
 {
 	return net.node[0].writable >= 1;
 }
@@ -252,7 +252,7 @@ static void carries(const char *plugin, const char *a, const char *b, size_t max
 	assert_int_equal(net.node[1].received, MESSAGES);
 	assert_int_equal(net.node[1].last_len, max);
 	assert_int_equal(net.node[1].first, 0x5a);
-	assert_int_equal(net.node[0].received, 0); /* nobody hears himself */
+	assert_int_equal(net.node[0].received, 0); /* nobody receives his own */
 	if (from)
 		assert_int_equal(net.node[1].from, from);
 	else
@@ -372,7 +372,7 @@ static void full_buffer_gives_eagain_and_writable_follows(void **state)
 		n = net.ops->send(net.node[0].priv, msg, 64, CTS_PEER_ALL);
 	assert_int_equal(n, -1);
 	assert_int_equal(errno, EAGAIN);
-	assert_true(await(told_writable)); /* when the kernel gives up ARP, after 3 s */
+	assert_true(await(reported_writable)); /* when the kernel gives up ARP, after 3 s */
 }
 
 static void own_traffic_is_named(void **state)

@@ -103,7 +103,7 @@ static int top_main(struct cmdline *cl, struct parser *parser)
 	if (top_init(&t, cl, parser) < 0)
 		die(EXIT_OTHER, "not enough memory");
 	t.sort = (enum top_sort)tally_sort(cl);
-	/* What has no rights is told on a whole screen. */
+	/* Missing rights are reported on a whole screen. */
 	if (top_refresh(&t) < 0)
 		return report_failure(cl->command, errno);
 	if (screen_open() < 0)

@@ -55,7 +55,7 @@ struct top {
 	uint64_t flows_seen;              /* of the group that is looked into */
 	struct counters counters[2];      /* owned: now, before */
 	unsigned int now;                 /* which of them */
-	bool rates, accounted;            /* rates can be told; flows have counters */
+	bool rates, accounted;            /* rates are known; flows have counters */
 	double seconds;                   /* since it was read before */
 	uint64_t read_ns;                 /* monotonic */
 	int64_t table_max;
@@ -75,7 +75,7 @@ size_t top_rows(const struct top *t);
 const struct top_flow *top_flow_chosen(const struct top *t);
 /* Delete it from the kernel; says in message how it went. */
 void top_delete(struct top *t, const struct top_flow *flow);
-/* Rates begin anew: what is selected has changed. */
+/* Rates begin again: what is selected has changed. */
 void top_forget_rates(struct top *t);
 
 /* -- ask.c: each says in message what is wrong, and changes nothing then -- */

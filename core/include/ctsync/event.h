@@ -20,7 +20,7 @@ enum cts_event_type {
 enum cts_origin {
 	CTS_ORIGIN_KERNEL,   /* a kernel event; flows may be partial: absent = unchanged */
 	CTS_ORIGIN_DUMP,     /* an entry of a kernel dump, whole */
-	CTS_ORIGIN_PEER,     /* told by the node `node` */
+	CTS_ORIGIN_PEER,     /* received from the node `node` */
 	CTS_ORIGIN_COMMAND,  /* typed or loaded by a user */
 	CTS_ORIGIN_MAX
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The expectation record: one entry of the kernel's expectation table, decoded: a
- * connection that a helper foresees, because a master connection told of it.
+ * connection that a helper foresees, because a master connection announced it.
  *
  * Expectations are allocated by the core, read-only for plugins, and grow only at the
  * end. Byte order is that of ctsync/flow.h. Numbers come from nfnetlink_conntrack.h
@@ -36,7 +36,7 @@ struct cts_expect {
 	uint64_t present;              /* CTS_EXPECT_BIT() of each attribute that is there */
 	struct cts_tuple expected;     /* the connection that is foreseen */
 	struct cts_tuple mask;         /* which bits of it count */
-	struct cts_tuple master;       /* original tuple of the connection that told of it */
+	struct cts_tuple master;       /* original tuple of the connection that announced it */
 	struct cts_tuple nat;          /* what the expected one is translated to */
 	uint32_t nat_dir;              /* enum cts_dir */
 	uint32_t timeout;              /* seconds left */

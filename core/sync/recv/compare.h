@@ -14,7 +14,7 @@
 
 #define COMPARE_AGAIN_NS (50 * MS)   /* a question without answer is asked again... */
 #define COMPARE_AGAIN_MAX_NS (400 * MS)      /* ... and later each time */
-#define COMPARE_ATTEMPTS 8u          /* then the next digest begins anew */
+#define COMPARE_ATTEMPTS 8u          /* then the next digest begins again */
 #ifndef COMPARE_SUBTREES             /* the simulation also takes few */
 #define COMPARE_SUBTREES 2048u       /* so many of 4096 differ: pull them whole */
 #endif

@@ -273,7 +273,7 @@ static bool end_stale(struct replica *r, struct base *b)
 }
 
 /* Has a flow of a node that is gone run out? Its age counts from when the owner was
- * last heard of: a live owner's silence about a flow means that it lives. */
+ * last received from: a live owner's silence about a flow means that it lives. */
 static bool ran_out(const struct replica *r, const struct base *b, uint32_t ref, uint64_t gone_ns)
 {
 	struct cts_flow_store store;

@@ -24,7 +24,7 @@ struct cts_entry {
 	uint32_t next;        /* the user's: dirty queue */
 	uint32_t created;     /* CLOCK_MONOTONIC in 1/CTS_AGE_HZ s, given at insert */
 	uint32_t aux;         /* the user's: e.g. generation of the dump that saw it */
-	uint64_t seq : 48;    /* the user's: number of the message that last told of it, 0: none */
+	uint64_t seq : 48;    /* the user's: number of the message that last carried it, 0: none */
 	uint64_t flags : 8;   /* the user's */
 	uint64_t len : 8;     /* the cache's: packed bytes */
 };
