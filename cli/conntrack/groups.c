@@ -6,12 +6,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "cli/conntrack/groups.h"
+#include "core/flow/keyed_hash.h"
 
 #define SLOTS_MIN 1024u
 #define BLOCK_MIN ((size_t)64 << 10)
@@ -29,7 +30,7 @@ struct groups {
 	size_t used, room;    /* bytes */
 	uint32_t n, limit;
 	uint64_t total[GROUP_SUMS], refused[GROUP_SUMS];
-	uint8_t key[crypto_shorthash_KEYBYTES];
+	uint8_t key[CTS_HASH_KEY];
 };
 
 struct groups *groups_create(uint32_t limit)
@@ -41,11 +42,10 @@ struct groups *groups_create(uint32_t limit)
 	g->limit = limit;
 	g->n_slots = SLOTS_MIN;
 	g->slot = calloc(g->n_slots, sizeof(*g->slot));
-	if (!g->slot) {
-		free(g);
+	if (!g->slot || getrandom(g->key, sizeof(g->key), 0) != (ssize_t)sizeof(g->key)) {
+		groups_destroy(g);
 		return NULL;
 	}
-	randombytes_buf(g->key, sizeof(g->key));
 	return g;
 }
 
@@ -69,12 +69,7 @@ void groups_clear(struct groups *g)
 
 uint32_t groups_hash(const struct groups *g, const void *key, size_t len)
 {
-	uint8_t out[crypto_shorthash_BYTES];
-	uint32_t hash;
-
-	crypto_shorthash(out, key, len, g->key);
-	memcpy(&hash, out, sizeof(hash));
-	return hash;
+	return (uint32_t)cts_keyed_hash(g->key, key, len);
 }
 
 static struct group *group_at(const struct groups *g, uint32_t place)

@@ -11,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <endian.h>
+#include <sodium.h>
 
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 
 #include "cli/conntrack/group_print.h"
+#include "core/flow/keyed_hash.h"
 
 #define MANY 50000u
 
@@ -278,9 +281,28 @@ static void columns_are_aligned(void **state)
 	groups_destroy(g);
 }
 
+/* The vector of its authors, and lengths around a word beside libsodium's. */
+static void the_hash_is_siphash(void **state)
+{
+	uint8_t key[CTS_HASH_KEY], data[64], out[crypto_shorthash_BYTES];
+
+	for (uint8_t i = 0; i < sizeof(key); i++)
+		key[i] = i;
+	for (uint8_t i = 0; i < sizeof(data); i++)
+		data[i] = i;
+	assert_int_equal(cts_keyed_hash(key, data, 15), UINT64_C(0xa129ca6149be45e5));
+	for (size_t len = 0; len <= sizeof(data); len++) {
+		const uint64_t hash = htole64(cts_keyed_hash(key, data, len));
+
+		crypto_shorthash(out, data, len, key);
+		assert_memory_equal(&hash, out, sizeof(out));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_hash_is_siphash),
 		cmocka_unit_test(sums_are_those_of_a_plain_array),
 		cmocka_unit_test(the_top_is_the_head_of_the_whole_order),
 		cmocka_unit_test(one_group_too_many_is_refused_and_counted),

@@ -3,10 +3,10 @@
 #include "config.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/flow/keyed_hash.h"
 #include "core/flow/pack.h"
 #include "core/sync/store/cache.h"
 #include "core/sync/store/slab.h"
@@ -30,21 +30,16 @@ struct cts_cache {
 	uint32_t n_buckets;          /* in use; all of level and some of its double */
 	uint32_t level;              /* power of two <= n_buckets */
 	size_t limit;
-	uint8_t key[crypto_shorthash_KEYBYTES];
+	uint8_t key[CTS_HASH_KEY];
 	struct cts_slab slab;
 	struct cts_cache_stats st;   /* bytes is computed */
 };
 
-_Static_assert(crypto_shorthash_KEYBYTES == 16, "cts_cache_create() takes 16 bytes");
+_Static_assert(CTS_HASH_KEY == 16, "cts_cache_create() takes 16 bytes");
 
 uint32_t cts_cache_hash(const struct cts_cache *c, const uint8_t *key, size_t len)
 {
-	uint8_t out[crypto_shorthash_BYTES];
-	uint32_t hash;
-
-	crypto_shorthash(out, key, len, c->key);
-	memcpy(&hash, out, sizeof(hash));
-	return hash;
+	return (uint32_t)cts_keyed_hash(c->key, key, len);
 }
 
 static struct cts_entry *head_of(const struct cts_cache *c, uint32_t ref)
