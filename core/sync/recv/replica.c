@@ -100,8 +100,7 @@ void replica_clear(struct replica *r)
 {
 	r->trimmed = r->live;
 	cts_cache_clear(r->cache);
-	memset(r->sums.leaf, 0, CTS_SUMS_LEAVES * sizeof(*r->sums.leaf));
-	r->sums.count = r->sums.total = 0;
+	sums_clear(&r->sums);
 	r->live = r->stale = r->orphans = r->refused = 0;
 	r->purge_cursor = r->stale_cursor = r->expire_cursor = r->evict_cursor = 0;
 	r->stale_ends = false;

@@ -32,11 +32,17 @@ void sums_fini(struct sums *s)
 	s->leaf = NULL;
 }
 
+void sums_clear(struct sums *s)
+{
+	s->count = s->total = 0;
+	memset(s->leaf, 0, CTS_SUMS_LEAVES * sizeof(*s->leaf));
+	memset(s->late, 0, sizeof(s->late));
+}
+
 void sums_reset(struct sums *s, uint64_t epoch)
 {
 	set_key(s, epoch);
-	s->count = s->total = 0;
-	memset(s->leaf, 0, CTS_SUMS_LEAVES * sizeof(*s->leaf));
+	sums_clear(s);
 }
 
 uint64_t sums_hash(const struct sums *s, const uint8_t *key, size_t key_len)
@@ -59,13 +65,23 @@ static uint64_t mix(uint64_t hash, uint64_t seq)
 	return x ^ x >> 31;
 }
 
+static void leaf_change(struct sums *s, unsigned int leaf, uint64_t term)
+{
+	unsigned int i = s->late_next++ % CTS_SUMS_LATE;
+
+	__builtin_prefetch(&s->leaf[leaf], 1);
+	s->leaf[s->late[i].leaf] += s->late[i].term;
+	s->late[i].leaf = leaf;
+	s->late[i].term = term;
+}
+
 void sums_add(struct sums *s, uint64_t hash, uint64_t seq)
 {
 	uint64_t term = mix(hash, seq);
 
 	s->count++;
 	s->total += term;
-	s->leaf[sums_leaf(hash)] += term;
+	leaf_change(s, sums_leaf(hash), term);
 }
 
 void sums_sub(struct sums *s, uint64_t hash, uint64_t seq)
@@ -74,7 +90,7 @@ void sums_sub(struct sums *s, uint64_t hash, uint64_t seq)
 
 	s->count--;
 	s->total -= term;
-	s->leaf[sums_leaf(hash)] -= term;
+	leaf_change(s, sums_leaf(hash), -term);
 }
 
 unsigned int sums_nodes(unsigned int level)
@@ -94,5 +110,8 @@ uint64_t sums_node(const struct sums *s, unsigned int level, unsigned int node)
 
 	for (unsigned int i = 0; i < leaves; i++)
 		sum += leaf[i];
+	for (unsigned int i = 0; i < CTS_SUMS_LATE; i++)
+		if (s->late[i].leaf - node * leaves < leaves)
+			sum += s->late[i].term;
 	return sum & ((UINT64_C(1) << CTS_SUM_BYTES * 8) - 1);
 }

@@ -17,14 +17,21 @@
 #define CTS_SUMS_FANOUT 16u
 #define CTS_SUM_BYTES 6u             /* of a sum on the wire: its low 48 bits */
 
+#define CTS_SUMS_LATE 16u
+
 struct sums {
 	uint8_t key[16];             /* from the owner's epoch */
 	uint64_t count, total;       /* of all */
 	uint64_t *leaf;              /* owned; CTS_SUMS_LEAVES */
+	/* The last changes are not in their leaves yet: these are on the way to the CPU's
+	 * cache meanwhile. */
+	struct { uint64_t term; unsigned int leaf; } late[CTS_SUMS_LATE];
+	unsigned int late_next;
 };
 
 int sums_init(struct sums *s, uint64_t epoch);         /* 0, or -1 with ENOMEM */
 void sums_fini(struct sums *s);
+void sums_clear(struct sums *s);                       /* empty */
 void sums_reset(struct sums *s, uint64_t epoch);       /* empty, under another epoch's key */
 
 /* Hash of a key (the first bytes of a packed flow, CTS_PACK_KEY_MAX at most). */
