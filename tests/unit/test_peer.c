@@ -352,6 +352,112 @@ static void dead_and_empty_slots_are_used_again(void **state)
 	destroy(f);
 }
 
+/* ---- the newest of several ---- */
+
+static size_t entry_of_version(uint8_t buf[CTS_PACK_MAX], uint32_t i, uint32_t version)
+{
+	size_t n = gen_entry(buf, i, 1);
+
+	return version > 1 ? cts_packed_set_version(buf, n, CTS_PACK_MAX, version) : n;
+}
+
+static void holds(struct peer *p, uint32_t i, uint32_t version)
+{
+	uint8_t buf[CTS_PACK_MAX];
+	size_t len = entry_of_version(buf, i, version);
+	uint32_t ref = cts_cache_find(p->recv.replica.cache, buf, GEN_KEY_LEN);
+
+	if (ref)
+		cts_cache_remove(p->recv.replica.cache, ref);
+	assert_true(cts_cache_insert(p->recv.replica.cache, buf, len, 0));
+}
+
+static const struct peer *newest(struct fixture *f, uint32_t i, uint32_t want_version)
+{
+	uint8_t key[GEN_LEN_MAX];
+	uint32_t hash, ref, version;
+	const struct peer *p;
+
+	gen_entry(key, i, 0);
+	hash = cts_cache_hash(f->sender.table.cache, key, GEN_KEY_LEN);
+	p = peers_newest(&f->peers, hash, key, GEN_KEY_LEN, &ref, &version);
+	assert_int_equal(version, want_version);
+	assert_int_equal(ref, p ? cts_cache_find(p->recv.replica.cache, key, GEN_KEY_LEN) : 0);
+	return p;
+}
+
+/* Whatever the order in which they are asked. */
+static void of_several_replicas_the_newest_counts(void **state)
+{
+	static const uint32_t ids[][2] = { { 20, 30 }, { 30, 20 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture *f = create();
+		struct peer *p, *q, *low, *high;
+
+		assert_null(newest(f, 1, 0));
+		p = peers_add(&f->peers, ids[i][0]);
+		event(f, p, PEER_ACCEPTED);
+		q = peers_add(&f->peers, ids[i][1]);
+		event(f, q, PEER_ACCEPTED);
+		low = p->id < q->id ? p : q;
+		high = p->id < q->id ? q : p;
+		assert_null(newest(f, 1, 0));
+		holds(high, 1, 1);
+		assert_ptr_equal(newest(f, 1, 1), high);
+		/* the same: one and the same answer everywhere */
+		holds(low, 1, 1);
+		assert_ptr_equal(newest(f, 1, 1), low);
+		/* who is there knows better than who is gone */
+		event(f, low, PEER_LEAVES);
+		assert_ptr_equal(newest(f, 1, 1), high);
+		/* and who has the newer version knows best */
+		holds(low, 1, 3);
+		assert_ptr_equal(newest(f, 1, 3), low);
+		holds(high, 1, 300);
+		assert_ptr_equal(newest(f, 1, 300), high);
+		destroy(f);
+	}
+}
+
+static void own(struct fixture *f, uint32_t i, uint32_t above)
+{
+	uint8_t buf[GEN_LEN_MAX];
+	size_t len = gen_entry(buf, i, 1);
+	uint32_t hash = cts_cache_hash(f->sender.table.cache, buf, GEN_KEY_LEN);
+
+	assert_true(table_set(&f->sender.table, &f->b, 0, hash, buf, len, true, above));
+}
+
+static void what_another_one_has_newer_is_not_kept_of_a_dead_one(void **state)
+{
+	struct fixture *f = create();
+	struct peer *dead = peers_add(&f->peers, 20), *other = peers_add(&f->peers, 30);
+	uint8_t key[GEN_LEN_MAX];
+
+	event(f, dead, PEER_ACCEPTED);
+	event(f, other, PEER_ACCEPTED);
+	for (uint32_t i = 1; i <= 6; i++)
+		holds(dead, i, 2);
+	event(f, dead, PEER_LEAVES);
+	holds(other, 1, 1);          /* older: kept */
+	holds(other, 2, 3);          /* newer */
+	own(f, 3, 0);                /* this node's own is older: kept */
+	own(f, 4, 1);                /* the same: kept */
+	own(f, 5, 2);                /* newer... */
+	own(f, 6, 2);                /* ... and it was, until it ended */
+	gen_entry(key, 6, 0);
+	table_delete(&f->sender.table, &f->b, cts_cache_find(f->sender.table.cache, key, GEN_KEY_LEN));
+	for (int i = 0; i < 2; i++)
+		peer_drop_superseded(&f->peers, dead);
+	for (uint32_t i = 1; i <= 6; i++) {
+		gen_entry(key, i, 0);
+		assert_int_equal(cts_cache_find(dead->recv.replica.cache, key, GEN_KEY_LEN) == 0,
+				 i == 2 || i == 5);
+	}
+	destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +469,8 @@ int main(void)
 		cmocka_unit_test(since_when_it_is_gone_is_known_while_it_is),
 		cmocka_unit_test(transitions_are_reported_once),
 		cmocka_unit_test(dead_and_empty_slots_are_used_again),
+		cmocka_unit_test(of_several_replicas_the_newest_counts),
+		cmocka_unit_test(what_another_one_has_newer_is_not_kept_of_a_dead_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,29 @@ static void a_tombstone_stays_until_its_delete_is_acknowledged(void **state)
 	destroy(f);
 }
 
+/* What the lowest message carried is sent again without waiting for its turn. */
+static void what_was_sent_out_of_turn_does_not_stop_the_queue(void **state)
+{
+	struct fixture *f = create(100, 0);
+	uint32_t first = set(f, 1), second = set(f, 2);
+	struct cts_wire_out out;
+	uint8_t buf[512];
+	uint64_t before;
+	bool lost;
+
+	assert_int_equal(put_next(f, 1), first);
+	assert_int_equal(put_next(f, 2), second);
+	assert_true(table_lost(&f->t, first));
+	assert_true(table_lost(&f->t, second));
+	cts_wire_begin(&out, buf, sizeof(buf));
+	assert_true(table_put(&f->t, &f->b, &out, 3, first, &before));
+	assert_int_equal(before, 1);
+	assert_int_equal(f->t.retransmit.waiting, 1);
+	assert_int_equal(table_next(&f->t, &f->b, &lost), second);
+	assert_true(lost);
+	destroy(f);
+}
+
 static void less_than_before_is_a_change(void **state)
 {
 	struct fixture *f = create(100, 0);
@@ -210,12 +233,16 @@ static void a_window_that_was_reset_is_empty(void **state)
 {
 	struct fixture *f = create(100, 0);
 
+	static const struct gaps none;
+
 	window_enter(&f->w, 0, 1 << 20, f->b.now);
 	for (unsigned int i = 0; i < 5; i++)
 		send_message(f, false);
-	assert_int_equal(window_len(&f->w), 5);
+	assert_true(window_ack(&f->w, &f->t, 0, 2, &none, f->b.now));
+	assert_int_equal(window_len(&f->w), 3);
 	window_reset(&f->w);
 	assert_int_equal(window_len(&f->w), 0);
+	assert_int_equal(f->w.lowest, 1);
 	send_message(f, false);      /* nobody is in it */
 	assert_int_equal(window_len(&f->w), 0);
 	destroy(f);
@@ -315,6 +342,7 @@ int main(void)
 		cmocka_unit_test(what_is_deleted_young_is_not_held_back_any_longer),
 		cmocka_unit_test(what_is_held_back_is_unsent_from_its_age_on),
 		cmocka_unit_test(a_tombstone_stays_until_its_delete_is_acknowledged),
+		cmocka_unit_test(what_was_sent_out_of_turn_does_not_stop_the_queue),
 		cmocka_unit_test(less_than_before_is_a_change),
 		cmocka_unit_test(what_found_no_room_is_missing_until_a_reading_finds_it),
 		cmocka_unit_test(in_a_new_epoch_nothing_was_sent),
