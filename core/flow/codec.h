@@ -21,11 +21,11 @@ int cts_flow_decode(const struct nlmsghdr *nlh, struct cts_flow *flow);
  * CTA_NAT_SRC/DST with address and port ranges of one element. Returns 0, or -1
  * with ENOSPC; nlh is then as it was.
  */
-int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *flow,
-		    uint64_t attrs);
+int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *flow, uint64_t attrs);
 
 /* What a message that names an entry carries: original tuple and zone. */
-#define CTS_FLOW_KEY_ATTRS (CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_ZONE) | \
-			    CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) | CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY))
+#define CTS_FLOW_KEY_ATTRS                                           \
+	(CTS_FLOW_BIT(CTS_FLOW_ORIG) | CTS_FLOW_BIT(CTS_FLOW_ZONE) | \
+	 CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) | CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY))
 
 #endif

@@ -102,8 +102,7 @@ static bool decode_proto(struct payload p, struct cts_tuple *t)
 	return ok && num && !w.bad;
 }
 
-bool cts_tuple_decode(struct payload p, struct cts_tuple *t, uint16_t *zone,
-		      bool *has_zone)
+bool cts_tuple_decode(struct payload p, struct cts_tuple *t, uint16_t *zone, bool *has_zone)
 {
 	struct walk w = walk_payload(p);
 	bool ok = true, ip = false, proto = false;
@@ -137,9 +136,9 @@ bool cts_tuple_decode(struct payload p, struct cts_tuple *t, uint16_t *zone,
 #define IN_PLACE static inline __attribute__((always_inline))
 
 struct attr {
-	uint64_t bits;             /* of cts_flow.present */
-	uint16_t offset;           /* in struct cts_flow */
-	uint8_t width;             /* of a number; 0: it is none, or nothing is known of it */
+	uint64_t bits;   /* of cts_flow.present */
+	uint16_t offset; /* in struct cts_flow */
+	uint8_t width;   /* of a number; 0: it is none, or nothing is known of it */
 	uint8_t nest_len;
 	const struct attr *nest;
 	bool (*read)(const struct attr *attr, struct payload p, struct cts_flow *f);

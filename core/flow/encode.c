@@ -124,11 +124,13 @@ static void put_dccp(struct build *b, const struct cts_flow *f, uint64_t attrs)
 	nest_close(b, dccp);
 }
 
-#define TCP_ATTRS (CTS_FLOW_BIT(CTS_FLOW_TCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_TCP_FLAGS) | \
-		   CTS_FLOW_BIT(CTS_FLOW_TCP_WSCALE))
+#define TCP_ATTRS                                                              \
+	(CTS_FLOW_BIT(CTS_FLOW_TCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_TCP_FLAGS) | \
+	 CTS_FLOW_BIT(CTS_FLOW_TCP_WSCALE))
 #define SCTP_ATTRS (CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE) | CTS_FLOW_BIT(CTS_FLOW_SCTP_VTAG))
-#define DCCP_ATTRS (CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE) | \
-		    CTS_FLOW_BIT(CTS_FLOW_DCCP_SEQ))
+#define DCCP_ATTRS                                                              \
+	(CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_DCCP_ROLE) | \
+	 CTS_FLOW_BIT(CTS_FLOW_DCCP_SEQ))
 
 static void put_protoinfo(struct build *b, const struct cts_flow *f, uint64_t attrs)
 {
@@ -166,8 +168,7 @@ static void put_synproxy(struct build *b, const struct cts_flow *f)
 	nest_close(b, synproxy);
 }
 
-static void put_counters(struct build *b, uint16_t type, const struct cts_flow *f,
-			 enum cts_dir dir)
+static void put_counters(struct build *b, uint16_t type, const struct cts_flow *f, enum cts_dir dir)
 {
 	size_t counters = nest_open(b, type);
 
@@ -244,8 +245,7 @@ static void put_reported(struct build *b, const struct cts_flow *f, uint64_t att
 		put_u32(b, CTA_ID, f->id);
 }
 
-int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *flow,
-		    uint64_t attrs)
+int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *flow, uint64_t attrs)
 {
 	struct build b = { .base = (uint8_t *)nlh, .len = nlh->nlmsg_len, .size = size };
 
@@ -256,12 +256,14 @@ int cts_flow_encode(struct nlmsghdr *nlh, size_t size, const struct cts_flow *fl
 	attrs &= flow->present;
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_ORIG))
 		cts_tuple_encode(&b, CTA_TUPLE_ORIG, &flow->orig,
-			  attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) ?
-			  &flow->zone_dir[CTS_DIR_ORIG] : NULL);
+				 attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG)
+					 ? &flow->zone_dir[CTS_DIR_ORIG]
+					 : NULL);
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_REPLY))
 		cts_tuple_encode(&b, CTA_TUPLE_REPLY, &flow->reply,
-			  attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY) ?
-			  &flow->zone_dir[CTS_DIR_REPLY] : NULL);
+				 attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY)
+					 ? &flow->zone_dir[CTS_DIR_REPLY]
+					 : NULL);
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_ZONE))
 		put_u16(&b, CTA_ZONE, flow->zone);
 	if (attrs & CTS_FLOW_BIT(CTS_FLOW_MASTER))

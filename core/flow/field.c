@@ -12,8 +12,7 @@
 #include "core/flow/tuple.h"
 
 #define AT(member) \
-	.offset = offsetof(struct cts_flow, member), \
-	.width = sizeof(((struct cts_flow *)0)->member)
+	.offset = offsetof(struct cts_flow, member), .width = sizeof(((struct cts_flow *)0)->member)
 #define OF_TUPLE(dir, member, kind) \
 	AT(member), .attr = dir, .type = kind, .push = CTS_FIELD_PUSH_TUPLE, .hashed = true
 #define OF_ORIG(member, kind) OF_TUPLE(CTS_FLOW_ORIG, orig.member, kind)
@@ -193,9 +192,12 @@ bool cts_condition_is_exact(const struct cts_condition *c)
 static const char *state_name(uint8_t proto, uint8_t state)
 {
 	switch (proto) {
-	case IPPROTO_TCP: return cts_tcp_state_name(state);
-	case IPPROTO_SCTP: return cts_sctp_state_name(state);
-	default: return cts_dccp_state_name(state);
+	case IPPROTO_TCP:
+		return cts_tcp_state_name(state);
+	case IPPROTO_SCTP:
+		return cts_sctp_state_name(state);
+	default:
+		return cts_dccp_state_name(state);
 	}
 }
 
@@ -259,7 +261,11 @@ void cts_field_put(struct cts_line *l, const struct cts_field *field,
 		cts_line_addr(l, v->kind, &v->bits.addr);
 		break;
 	case CTS_FIELD_TYPE_FAMILY:
-		put_name(l, number == AF_INET ? "ipv4" : number == AF_INET6 ? "ipv6" : NULL, number);
+		put_name(l,
+			 number == AF_INET    ? "ipv4"
+			 : number == AF_INET6 ? "ipv6"
+					      : NULL,
+			 number);
 		break;
 	case CTS_FIELD_TYPE_PROTO:
 		put_name(l, proto_name((uint8_t)number), number);

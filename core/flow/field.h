@@ -11,48 +11,70 @@
 #include <ctsync/line.h>
 
 enum cts_field_id {
-	CTS_FIELD_FAMILY, CTS_FIELD_PROTO,
-	CTS_FIELD_SRC, CTS_FIELD_DST, CTS_FIELD_SPORT, CTS_FIELD_DPORT,
-	CTS_FIELD_REPLY_SRC, CTS_FIELD_REPLY_DST, CTS_FIELD_REPLY_SPORT, CTS_FIELD_REPLY_DPORT,
-	CTS_FIELD_ICMP_TYPE, CTS_FIELD_ICMP_CODE, CTS_FIELD_ICMP_ID,
-	CTS_FIELD_STATE, CTS_FIELD_STATUS, CTS_FIELD_MARK, CTS_FIELD_SECMARK,
-	CTS_FIELD_ZONE, CTS_FIELD_ZONE_ORIG, CTS_FIELD_ZONE_REPLY,
-	CTS_FIELD_LABEL, CTS_FIELD_HELPER, CTS_FIELD_TIMEOUT, CTS_FIELD_ID,
-	CTS_FIELD_VTAG_ORIG, CTS_FIELD_VTAG_REPLY,
+	CTS_FIELD_FAMILY,
+	CTS_FIELD_PROTO,
+	CTS_FIELD_SRC,
+	CTS_FIELD_DST,
+	CTS_FIELD_SPORT,
+	CTS_FIELD_DPORT,
+	CTS_FIELD_REPLY_SRC,
+	CTS_FIELD_REPLY_DST,
+	CTS_FIELD_REPLY_SPORT,
+	CTS_FIELD_REPLY_DPORT,
+	CTS_FIELD_ICMP_TYPE,
+	CTS_FIELD_ICMP_CODE,
+	CTS_FIELD_ICMP_ID,
+	CTS_FIELD_STATE,
+	CTS_FIELD_STATUS,
+	CTS_FIELD_MARK,
+	CTS_FIELD_SECMARK,
+	CTS_FIELD_ZONE,
+	CTS_FIELD_ZONE_ORIG,
+	CTS_FIELD_ZONE_REPLY,
+	CTS_FIELD_LABEL,
+	CTS_FIELD_HELPER,
+	CTS_FIELD_TIMEOUT,
+	CTS_FIELD_ID,
+	CTS_FIELD_VTAG_ORIG,
+	CTS_FIELD_VTAG_REPLY,
 	CTS_FIELD_MAX
 };
 
 enum cts_field_type {
-	CTS_FIELD_TYPE_NUMBER,   /* host order */
-	CTS_FIELD_TYPE_BE16,     /* ports, keys, ICMP ids: network order in the flow */
+	CTS_FIELD_TYPE_NUMBER, /* host order */
+	CTS_FIELD_TYPE_BE16,   /* ports, keys, ICMP ids: network order in the flow */
 	CTS_FIELD_TYPE_ADDR,
 	CTS_FIELD_TYPE_FAMILY,
 	CTS_FIELD_TYPE_PROTO,
-	CTS_FIELD_TYPE_STATE,    /* TCP's, SCTP's or DCCP's */
+	CTS_FIELD_TYPE_STATE, /* TCP's, SCTP's or DCCP's */
 	CTS_FIELD_TYPE_STATUS,
-	CTS_FIELD_TYPE_LABEL,    /* 128 bits */
-	CTS_FIELD_TYPE_TEXT,     /* 15 bytes at most */
+	CTS_FIELD_TYPE_LABEL, /* 128 bits */
+	CTS_FIELD_TYPE_TEXT,  /* 15 bytes at most */
 };
 
 /* How a dump's request can ask for it. */
 enum cts_field_push {
-	CTS_FIELD_PUSH_NONE, CTS_FIELD_PUSH_FAMILY, CTS_FIELD_PUSH_TUPLE, CTS_FIELD_PUSH_MARK,
-	CTS_FIELD_PUSH_STATUS, CTS_FIELD_PUSH_ZONE,
+	CTS_FIELD_PUSH_NONE,
+	CTS_FIELD_PUSH_FAMILY,
+	CTS_FIELD_PUSH_TUPLE,
+	CTS_FIELD_PUSH_MARK,
+	CTS_FIELD_PUSH_STATUS,
+	CTS_FIELD_PUSH_ZONE,
 };
 
 /* What a flow without the attribute counts as. */
 enum cts_field_absent { CTS_FIELD_ABSENT_ZERO, CTS_FIELD_ABSENT_NEVER };
 
 struct cts_field {
-	const char *name;            /* on the command line */
-	const char *json;            /* path in doc/JSON.md's object */
+	const char *name; /* on the command line */
+	const char *json; /* path in doc/JSON.md's object */
 	enum cts_field_type type;
-	uint16_t offset;             /* in struct cts_flow */
-	uint8_t width;               /* bytes there */
-	uint8_t attr;                /* enum cts_flow_attr that it belongs to */
+	uint16_t offset; /* in struct cts_flow */
+	uint8_t width;   /* bytes there */
+	uint8_t attr;    /* enum cts_flow_attr that it belongs to */
 	enum cts_field_absent absent;
 	enum cts_field_push push;
-	bool hashed;                 /* selections can be found by it */
+	bool hashed; /* selections can be found by it */
 };
 extern const struct cts_field cts_fields[CTS_FIELD_MAX];
 
@@ -69,9 +91,9 @@ struct cts_field_value {
 		uint8_t bytes[16];
 		char text[16];
 	} bits;
-	uint8_t kind;                /* addresses: the family; states: the protocol; else 0 */
-	uint8_t present;             /* 1: the flow has it; 0: all other bytes are 0 */
-	uint8_t reserved[6];         /* 0 */
+	uint8_t kind;        /* addresses: the family; states: the protocol; else 0 */
+	uint8_t present;     /* 1: the flow has it; 0: all other bytes are 0 */
+	uint8_t reserved[6]; /* 0 */
 };
 static_assert(sizeof(struct cts_field_value) == 24, "a value has no padding");
 
@@ -90,7 +112,7 @@ void cts_field_put(struct cts_line *l, const struct cts_field *field,
 /* The bits of a field under a mask: what a selection asks of it. */
 struct cts_condition {
 	const struct cts_field *field;
-	uint64_t want[2], mask[2];       /* as cts_field_value.bits.word; want lies within mask */
+	uint64_t want[2], mask[2]; /* as cts_field_value.bits.word; want lies within mask */
 };
 
 /* The field has to equal value in the bits of mask; NULL: in all of them. */

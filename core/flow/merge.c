@@ -6,15 +6,16 @@
 
 #include "core/flow/pack.h"
 
-#define ZONE_ATTRS (CTS_FLOW_BIT(CTS_FLOW_ZONE) | CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) | \
-		    CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY))
+#define ZONE_ATTRS                                                        \
+	(CTS_FLOW_BIT(CTS_FLOW_ZONE) | CTS_FLOW_BIT(CTS_FLOW_ZONE_ORIG) | \
+	 CTS_FLOW_BIT(CTS_FLOW_ZONE_REPLY))
 /* What a store has no room for. */
 #define UNSTORED (CTS_FLOW_BIT(CTS_FLOW_SECCTX) | CTS_FLOW_BIT(CTS_FLOW_LABELS_MASK))
 
-#define MERGE(attr, member)                                                   \
-	do {                                                                  \
-		if (cts_flow_has(src, attr))                                  \
-			memcpy(&f->member, &src->member, sizeof(f->member));  \
+#define MERGE(attr, member)                                                  \
+	do {                                                                 \
+		if (cts_flow_has(src, attr))                                 \
+			memcpy(&f->member, &src->member, sizeof(f->member)); \
 	} while (0)
 
 static void merge_states(struct cts_flow *f, const struct cts_flow *src)

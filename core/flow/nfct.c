@@ -91,8 +91,10 @@ static const struct {
 	uint16_t offset;
 	uint8_t size;
 } plain[] = {
+/* clang-format off */
 #define PLAIN(from_, attr_, member) \
 	{ from_, attr_, offsetof(struct cts_flow, member), sizeof(((struct cts_flow *)0)->member) }
+	/* clang-format on */
 	PLAIN(ATTR_STATUS, CTS_FLOW_STATUS, status),
 	PLAIN(ATTR_TIMEOUT, CTS_FLOW_TIMEOUT, timeout),
 	PLAIN(ATTR_MARK, CTS_FLOW_MARK, mark),

@@ -311,8 +311,8 @@ static bool get_key(struct reader *r, struct cts_tuple *t, uint16_t *zone)
 /* ---- the reply: what differs from the inverse ---- */
 
 static void put_end(struct packer *p, enum pack_type type, uint8_t family,
-		    const union cts_addr *addr, const union cts_addr *inv_addr,
-		    uint16_t port, uint16_t inv_port)
+		    const union cts_addr *addr, const union cts_addr *inv_addr, uint16_t port,
+		    uint16_t inv_port)
 {
 	uint8_t data[sizeof(*addr) + sizeof(port)];
 	size_t len = 0;
@@ -436,8 +436,8 @@ static bool get_helper(const struct attr *a, struct cts_flow_store *store)
 
 static void put_tcp_flags(struct packer *p, const struct cts_flow *f)
 {
-	uint8_t data[4] = { f->tcp_flags[0], f->tcp_flags[1],
-			    f->tcp_flags_mask[0], f->tcp_flags_mask[1] };
+	uint8_t data[4] = { f->tcp_flags[0], f->tcp_flags[1], f->tcp_flags_mask[0],
+			    f->tcp_flags_mask[1] };
 
 	put_attr(p, PACK_TCP_FLAGS, data, data[2] | data[3] ? 4 : 2);
 }
@@ -689,15 +689,17 @@ static bool get_master(const struct attr *a, struct cts_flow *f)
 
 /* Where an attribute that is one number goes, and what is present with each. */
 struct unpack_row {
-	uint16_t offset;             /* in struct cts_flow */
-	uint8_t width;               /* bytes there; 0: it is no number, or none of a flow */
-	uint64_t present;            /* 0: nothing that unpack_attr() knows */
+	uint16_t offset;  /* in struct cts_flow */
+	uint8_t width;    /* bytes there; 0: it is no number, or none of a flow */
+	uint64_t present; /* 0: nothing that unpack_attr() knows */
 };
 
+/* clang-format off */
 #define NUMBER_OF(member, attr) \
 	{ offsetof(struct cts_flow, member), sizeof(((struct cts_flow *)0)->member), \
 	  CTS_FLOW_BIT(attr) }
 #define OTHER_OF(attr) { .present = CTS_FLOW_BIT(attr) }
+/* clang-format on */
 
 static const struct unpack_row unpack_rows[PACK_KNOWN] = {
 	[PACK_STATUS] = NUMBER_OF(status, CTS_FLOW_STATUS),
@@ -724,9 +726,12 @@ static bool unpack_number(const struct attr *a, struct cts_flow *f, const struct
 	void *at = (char *)f + row->offset;
 
 	switch (row->width) {
-	case sizeof(uint8_t): return get_u8(a, at);
-	case sizeof(uint32_t): return get_u32(a, at);
-	default: return get_int(a, UINT64_MAX, at);
+	case sizeof(uint8_t):
+		return get_u8(a, at);
+	case sizeof(uint32_t):
+		return get_u32(a, at);
+	default:
+		return get_int(a, UINT64_MAX, at);
 	}
 }
 
@@ -748,17 +753,26 @@ static bool unpack_other(const struct attr *a, struct cts_flow_store *store)
 	struct cts_flow *f = &store->flow;
 
 	switch (a->type) {
-	case PACK_TCP_FLAGS: return get_tcp_flags(a, f);
-	case PACK_TCP_WSCALE: return get_wscale(a, f);
-	case PACK_SCTP_VTAG: return get_vtags(a, f);
-	case PACK_LABELS: return get_labels(a, store);
-	case PACK_HELPER: return get_helper(a, store);
-	case PACK_SEQADJ_ORIG: return get_seqadj(a, f, CTS_DIR_ORIG);
-	case PACK_SEQADJ_REPLY: return get_seqadj(a, f, CTS_DIR_REPLY);
+	case PACK_TCP_FLAGS:
+		return get_tcp_flags(a, f);
+	case PACK_TCP_WSCALE:
+		return get_wscale(a, f);
+	case PACK_SCTP_VTAG:
+		return get_vtags(a, f);
+	case PACK_LABELS:
+		return get_labels(a, store);
+	case PACK_HELPER:
+		return get_helper(a, store);
+	case PACK_SEQADJ_ORIG:
+		return get_seqadj(a, f, CTS_DIR_ORIG);
+	case PACK_SEQADJ_REPLY:
+		return get_seqadj(a, f, CTS_DIR_REPLY);
 	case PACK_SYNPROXY:
 		return get_triple(a, &f->synproxy_isn, &f->synproxy_its, &f->synproxy_tsoff);
-	case PACK_MASTER: return get_master(a, f);
-	default: return false;
+	case PACK_MASTER:
+		return get_master(a, f);
+	default:
+		return false;
 	}
 }
 

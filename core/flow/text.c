@@ -23,18 +23,18 @@
 #define NS_PER_S UINT64_C(1000000000)
 
 static const char *const tcp_states[] = {
-	"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT",
-	"LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2",
+	"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
+	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2",
 };
 
 static const char *const sctp_states[] = {
-	"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT",
-	"SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT", "HEARTBEAT_ACKED",
+	"NONE",          "CLOSED",        "COOKIE_WAIT",       "COOKIE_ECHOED",  "ESTABLISHED",
+	"SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT", "HEARTBEAT_ACKED",
 };
 
 static const char *const dccp_states[] = {
-	"NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT",
-	"IGNORE", "INVALID",
+	"NONE",     "REQUEST", "RESPOND",  "PARTOPEN", "OPEN",
+	"CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE",   "INVALID",
 };
 
 #define N_ELEMS(a) (sizeof(a) / sizeof((a)[0]))
@@ -58,9 +58,10 @@ const char *cts_dccp_state_name(uint8_t state)
 const char *cts_status_name(unsigned int bit)
 {
 	static const char *const names[] = {
-		"EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED", "SRC_NAT", "DST_NAT",
-		"SEQ_ADJUST", "SRC_NAT_DONE", "DST_NAT_DONE", "DYING", "FIXED_TIMEOUT",
-		"TEMPLATE", "UNTRACKED", "HELPER", "OFFLOAD", "HW_OFFLOAD",
+		"EXPECTED",     "SEEN_REPLY", "ASSURED",       "CONFIRMED",
+		"SRC_NAT",      "DST_NAT",    "SEQ_ADJUST",    "SRC_NAT_DONE",
+		"DST_NAT_DONE", "DYING",      "FIXED_TIMEOUT", "TEMPLATE",
+		"UNTRACKED",    "HELPER",     "OFFLOAD",       "HW_OFFLOAD",
 	};
 
 	return bit < N_ELEMS(names) ? names[bit] : NULL;
@@ -69,15 +70,24 @@ const char *cts_status_name(unsigned int bit)
 const char *cts_proto_name(uint8_t proto)
 {
 	switch (proto) {
-	case IPPROTO_TCP: return "tcp";
-	case IPPROTO_UDP: return "udp";
-	case IPPROTO_UDPLITE: return "udplite";
-	case IPPROTO_ICMP: return "icmp";
-	case IPPROTO_ICMPV6: return "icmpv6";
-	case IPPROTO_SCTP: return "sctp";
-	case IPPROTO_GRE: return "gre";
-	case IPPROTO_DCCP: return "dccp";
-	default: return "unknown";
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_UDPLITE:
+		return "udplite";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmpv6";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_GRE:
+		return "gre";
+	case IPPROTO_DCCP:
+		return "dccp";
+	default:
+		return "unknown";
 	}
 }
 
@@ -148,8 +158,9 @@ static void put_state(struct cts_line *l, const char *name)
 static void put_head(struct cts_line *l, const struct cts_flow *f, unsigned int flags)
 {
 	static const struct cts_tuple none;
-	const struct cts_tuple *t = cts_flow_has(f, CTS_FLOW_ORIG) ? &f->orig :
-				    cts_flow_has(f, CTS_FLOW_REPLY) ? &f->reply : &none;
+	const struct cts_tuple *t = cts_flow_has(f, CTS_FLOW_ORIG)    ? &f->orig
+				    : cts_flow_has(f, CTS_FLOW_REPLY) ? &f->reply
+								      : &none;
 
 	if (flags & CTS_FORMAT_LAYER3) {
 		put_padded(l, t->family == AF_INET6 ? "ipv6" : "ipv4");

@@ -6,17 +6,19 @@
 #include <ctsync/line.h>
 
 /* "name=value " */
-#define put_field(l, name, v) do {              \
-		cts_line_put(l, name "=");       \
-		cts_line_number(l, v);               \
-		cts_line_put(l, " ");            \
+#define put_field(l, name, v)              \
+	do {                               \
+		cts_line_put(l, name "="); \
+		cts_line_number(l, v);     \
+		cts_line_put(l, " ");      \
 	} while (0)
 
 /* <name>v</name> */
-#define put_element(l, name, v) do {                    \
-		cts_line_put(l, "<" name ">");          \
-		cts_line_number(l, v);                  \
-		cts_line_put(l, "</" name ">");         \
+#define put_element(l, name, v)                 \
+	do {                                    \
+		cts_line_put(l, "<" name ">");  \
+		cts_line_number(l, v);          \
+		cts_line_put(l, "</" name ">"); \
 	} while (0)
 
 /* Ports, keys, or ICMP's type, code and id, each "name=value ". */

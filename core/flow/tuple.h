@@ -13,9 +13,9 @@
 #define CTS_CTA_TIMESTAMP_EVENT 27
 
 enum cts_l4_kind {
-	CTS_L4_NONE,    /* nothing */
-	CTS_L4_PORTS,   /* sport, dport (GRE: keys) */
-	CTS_L4_ICMP,    /* id (in sport), icmp_type, icmp_code */
+	CTS_L4_NONE,  /* nothing */
+	CTS_L4_PORTS, /* sport, dport (GRE: keys) */
+	CTS_L4_ICMP,  /* id (in sport), icmp_type, icmp_code */
 };
 
 static inline enum cts_l4_kind cts_l4_kind(uint8_t proto)

@@ -22,23 +22,31 @@
 #define NS_PER_S UINT64_C(1000000000)
 
 /* What the last <meta> has. */
-#define INDEPENDENT                                                                      \
-	(CTS_FLOW_BIT(CTS_FLOW_TCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE) |            \
-	 CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT) |              \
-	 CTS_FLOW_BIT(CTS_FLOW_MARK) | CTS_FLOW_BIT(CTS_FLOW_SECMARK) |                    \
-	 CTS_FLOW_BIT(CTS_FLOW_SECCTX) | CTS_FLOW_BIT(CTS_FLOW_ZONE) |                     \
-	 CTS_FLOW_BIT(CTS_FLOW_USE) | CTS_FLOW_BIT(CTS_FLOW_ID) |                          \
-	 CTS_FLOW_BIT(CTS_FLOW_STATUS) | CTS_FLOW_BIT(CTS_FLOW_START) |                    \
-	 CTS_FLOW_BIT(CTS_FLOW_STOP) | CTS_FLOW_BIT(CTS_FLOW_LABELS))
+#define INDEPENDENT                                                                               \
+	(CTS_FLOW_BIT(CTS_FLOW_TCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_SCTP_STATE) |                   \
+	 CTS_FLOW_BIT(CTS_FLOW_DCCP_STATE) | CTS_FLOW_BIT(CTS_FLOW_TIMEOUT) |                     \
+	 CTS_FLOW_BIT(CTS_FLOW_MARK) | CTS_FLOW_BIT(CTS_FLOW_SECMARK) |                           \
+	 CTS_FLOW_BIT(CTS_FLOW_SECCTX) | CTS_FLOW_BIT(CTS_FLOW_ZONE) |                            \
+	 CTS_FLOW_BIT(CTS_FLOW_USE) | CTS_FLOW_BIT(CTS_FLOW_ID) | CTS_FLOW_BIT(CTS_FLOW_STATUS) | \
+	 CTS_FLOW_BIT(CTS_FLOW_START) | CTS_FLOW_BIT(CTS_FLOW_STOP) |                             \
+	 CTS_FLOW_BIT(CTS_FLOW_LABELS))
 
 void cts_xml_escaped(struct cts_line *l, const char *text, size_t len)
 {
 	for (; len; text++, len--) {
 		switch (*text) {
-		case '<': cts_line_put(l, "&lt;"); break;
-		case '>': cts_line_put(l, "&gt;"); break;
-		case '&': cts_line_put(l, "&amp;"); break;
-		default: cts_line_text(l, text, 1); break;
+		case '<':
+			cts_line_put(l, "&lt;");
+			break;
+		case '>':
+			cts_line_put(l, "&gt;");
+			break;
+		case '&':
+			cts_line_put(l, "&amp;");
+			break;
+		default:
+			cts_line_text(l, text, 1);
+			break;
 		}
 	}
 }
@@ -102,8 +110,9 @@ static void put_direction(struct cts_line *l, const struct cts_flow *f, enum cts
 {
 	static const struct cts_tuple none;
 	bool orig = dir == CTS_DIR_ORIG;
-	const struct cts_tuple *t = !cts_flow_has(f, orig ? CTS_FLOW_ORIG : CTS_FLOW_REPLY)
-					    ? &none : orig ? &f->orig : &f->reply;
+	const struct cts_tuple *t = !cts_flow_has(f, orig ? CTS_FLOW_ORIG : CTS_FLOW_REPLY) ? &none
+				    : orig ? &f->orig
+					   : &f->reply;
 
 	cts_line_put(l, "<meta direction=\"");
 	cts_line_str(l, orig ? "original" : "reply");
@@ -128,8 +137,7 @@ static void put_state(struct cts_line *l, const char *name)
 	cts_line_put(l, "</state>");
 }
 
-static void put_labels(struct cts_line *l, const struct cts_flow *f,
-		       const struct cts_labelmap *map)
+static void put_labels(struct cts_line *l, const struct cts_flow *f, const struct cts_labelmap *map)
 {
 	cts_line_put(l, "<labels>");
 	for (unsigned int bit = 0; bit < f->labels_len * 8u; bit++) {
@@ -160,9 +168,9 @@ static void put_times(struct cts_line *l, const struct cts_flow *f, unsigned int
 	}
 	/* The library's arithmetic, wrapping and all. */
 	if (start)
-		put_element(l, "deltatime", stop && f->stop_ns
-			    ? (f->stop_ns - f->start_ns) / NS_PER_S
-			    : now_ns / NS_PER_S - f->start_ns / NS_PER_S);
+		put_element(l, "deltatime",
+			    stop && f->stop_ns ? (f->stop_ns - f->start_ns) / NS_PER_S
+					       : now_ns / NS_PER_S - f->start_ns / NS_PER_S);
 }
 
 static void put_independent(struct cts_line *l, const struct cts_flow *f, unsigned int flags,
@@ -202,12 +210,13 @@ static void put_independent(struct cts_line *l, const struct cts_flow *f, unsign
 	put_times(l, f, flags, now_ns);
 }
 
-#define put_two_digits(l, name, v) do {                 \
-		cts_line_put(l, "<" name ">");          \
-		if ((v) < 10)                           \
-			cts_line_put(l, "0");           \
-		cts_line_number(l, (uint64_t)(v));      \
-		cts_line_put(l, "</" name ">");         \
+#define put_two_digits(l, name, v)                 \
+	do {                                       \
+		cts_line_put(l, "<" name ">");     \
+		if ((v) < 10)                      \
+			cts_line_put(l, "0");      \
+		cts_line_number(l, (uint64_t)(v)); \
+		cts_line_put(l, "</" name ">");    \
 	} while (0)
 
 void cts_xml_when(struct cts_line *l, uint64_t ns)
