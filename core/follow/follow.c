@@ -14,19 +14,19 @@
 
 #include "core/follow/follow.h"
 
-#define SCAN_MAX 4096u        /* entries that one step of verifying looks at */
-#define STORE_ATTR 24u        /* packed attributes from here on are the store's own */
+#define SCAN_MAX 4096u /* entries that one step of verifying looks at */
+#define STORE_ATTR 24u /* packed attributes from here on are the store's own */
 
 struct cts_follow {
 	struct cts_follow_conf conf;
-	struct cts_cache *tombs;     /* owned; keys alone, aux: the id of what was there */
-	uint32_t gen;                /* of the last dump; aux is 4 * gen + a mark */
+	struct cts_cache *tombs; /* owned; keys alone, aux: the id of what was there */
+	uint32_t gen;            /* of the last dump; aux is 4 * gen + a mark */
 	bool dumping, verifying;
 	uint32_t cursor;
 	uint64_t now_ns;
 	size_t n;
 	struct cts_change change[CTS_CACHE_GROUP];
-	struct cts_flow_store merged[CTS_CACHE_GROUP];   /* change[i].flow may be merged[i] */
+	struct cts_flow_store merged[CTS_CACHE_GROUP]; /* change[i].flow may be merged[i] */
 	struct cts_follow_stats st;
 };
 
@@ -83,10 +83,10 @@ struct item {
 	const struct cts_event *ev;
 	const struct cts_flow *flow;
 	uint8_t key[CTS_PACK_KEY_MAX];
-	size_t key_len;      /* 0: not to be looked at */
-	uint32_t hash;       /* of the key, in the store's cache */
-	uint32_t any;        /* ref of the entry, dead or alive; 0: none */
-	uint32_t ref;        /* the same when it is alive, else 0 */
+	size_t key_len; /* 0: not to be looked at */
+	uint32_t hash;  /* of the key, in the store's cache */
+	uint32_t any;   /* ref of the entry, dead or alive; 0: none */
+	uint32_t ref;   /* the same when it is alive, else 0 */
 };
 
 static bool item_init(struct cts_follow *f, struct item *it, const struct cts_flow *flow)
@@ -120,7 +120,8 @@ static void tomb_add(struct cts_follow *f, const struct item *it)
 static uint32_t tomb_find(const struct cts_follow *f, const struct item *it)
 {
 	return f->dumping && cts_cache_count(f->tombs)
-		? cts_cache_find(f->tombs, it->key, it->key_len) : 0;
+		       ? cts_cache_find(f->tombs, it->key, it->key_len)
+		       : 0;
 }
 
 static void tomb_del(struct cts_follow *f, const struct item *it)
@@ -203,8 +204,7 @@ static bool id_differs(const struct cts_follow *f, uint32_t ref, const struct ct
 }
 
 /* The same entry, but for a timeout that merely ran on? */
-static bool item_unchanged(const struct cts_follow *f, const struct item *it,
-			   struct cts_flow *flow)
+static bool item_unchanged(const struct cts_follow *f, const struct item *it, struct cts_flow *flow)
 {
 	struct cts_flow_store have;
 	uint8_t buf[CTS_PACK_MAX];
@@ -248,7 +248,7 @@ static void item_put(struct cts_follow *f, struct item *it, struct cts_flow *flo
 	if (c->len)
 		f->st.merged++;
 	else
-		f->n--;   /* it has no packed form */
+		f->n--; /* it has no packed form */
 }
 
 /* A partial flow onto what is known. */
@@ -269,7 +269,7 @@ static void item_replace(struct cts_follow *f, struct item *it, uint32_t mark)
 {
 	struct cts_flow *flow = &f->merged[f->n].flow;
 
-	*flow = *it->flow;   /* its variable parts are the event's */
+	*flow = *it->flow; /* its variable parts are the event's */
 	item_put(f, it, flow, mark);
 }
 
@@ -297,7 +297,7 @@ static void event_refused(struct cts_follow *f, struct item *it)
 {
 	f->st.refused++;
 	item_gone(f, it);
-	tomb_add(f, it);  /* an older chunk of the dump may know it as one that passes */
+	tomb_add(f, it); /* an older chunk of the dump may know it as one that passes */
 }
 
 static void follow_event(struct cts_follow *f, struct item *it, bool refused)
@@ -315,7 +315,7 @@ static void follow_event(struct cts_follow *f, struct item *it, bool refused)
 
 		item_merge(f, it, is_settled(f, aux) ? mark_touched(f) : mark_partly(f));
 	} else {
-		ask(f, it->flow);  /* it says too little of an entry that is not known */
+		ask(f, it->flow); /* it says too little of an entry that is not known */
 	}
 }
 
@@ -332,7 +332,7 @@ static bool events_win(struct cts_follow *f, const struct item *it, bool refused
 		uint32_t id = cts_cache_entry(f->tombs, tomb)->aux;
 
 		if (id && cts_flow_has(&flow, CTS_FLOW_ID) && flow.id != id)
-			ask(f, it->flow);   /* another entry, before or after that one */
+			ask(f, it->flow); /* another entry, before or after that one */
 		return true;
 	}
 	e = it->ref ? cts_cache_entry(f->conf.cache, it->ref) : NULL;
@@ -340,7 +340,7 @@ static bool events_win(struct cts_follow *f, const struct item *it, bool refused
 		return false;
 	if (e->aux == mark_touched(f)) {
 		if (id_differs(f, it->ref, &flow))
-			e->aux = mark_partly(f);   /* so that the kernel is asked */
+			e->aux = mark_partly(f); /* so that the kernel is asked */
 		return true;
 	}
 	flow.status &= ~f->conf.status_local;
@@ -351,7 +351,7 @@ static bool events_win(struct cts_follow *f, const struct item *it, bool refused
 
 static void follow_dumped(struct cts_follow *f, struct item *it, bool refused)
 {
-	bool answer = it->ev->type == CTS_EVENT_UPDATE;  /* newer than any event read */
+	bool answer = it->ev->type == CTS_EVENT_UPDATE; /* newer than any event read */
 	uint32_t mark = answer ? mark_touched(f) : mark_seen(f);
 
 	if (!answer && events_win(f, it, refused))
@@ -369,7 +369,7 @@ static void follow_dumped(struct cts_follow *f, struct item *it, bool refused)
 	if (answer)
 		tomb_del(f, it);
 	if (it->ref && offloaded(it->flow))
-		item_merge(f, it, mark);  /* dumped without timeout and protocol state */
+		item_merge(f, it, mark); /* dumped without timeout and protocol state */
 	else
 		item_replace(f, it, mark);
 }
@@ -402,9 +402,10 @@ static void group_find(struct cts_follow *f, const struct cts_event *const *ev, 
 		if (items[i].key_len)
 			cts_cache_prefetch_data(f->conf.cache, items[i].hash);
 	for (i = 0; i < n; i++)
-		refs[i] = items[i].any = items[i].key_len
-			? cts_cache_find_hashed(f->conf.cache, items[i].hash, items[i].key,
-						items[i].key_len) : 0;
+		refs[i] = items[i].any = items[i].key_len ? cts_cache_find_hashed(
+								    f->conf.cache, items[i].hash,
+								    items[i].key, items[i].key_len)
+							  : 0;
 	if (f->conf.store->drop_dead)
 		f->conf.store->drop_dead(f->conf.store_ctx, refs, n);
 	for (i = 0; i < n; i++)
@@ -483,7 +484,8 @@ bool cts_follow_verify(struct cts_follow *f, unsigned int max)
 {
 	unsigned int asked = 0;
 
-	for (unsigned int scanned = 0; f->verifying && scanned < SCAN_MAX && asked < max; scanned++) {
+	for (unsigned int scanned = 0; f->verifying && scanned < SCAN_MAX && asked < max;
+	     scanned++) {
 		struct cts_flow_store store;
 		const uint8_t *packed;
 		uint32_t ref;

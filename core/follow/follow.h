@@ -19,12 +19,12 @@
 
 /* What becomes of one key. */
 struct cts_change {
-	uint32_t ref;                 /* what the store's cache has under it, 0: nothing */
-	uint32_t hash;                /* of the key, in that cache */
-	uint32_t mark;                /* for the entry's aux, which is the follower's */
-	uint8_t len;                  /* of packed; 0: the entry is gone, and ref is not 0 */
-	const struct cts_event *ev;   /* lent: origin KERNEL, or DUMP; NULL: asked for, and gone */
-	const struct cts_flow *flow;  /* lent: the whole entry; gone: not meant */
+	uint32_t ref;                /* what the store's cache has under it, 0: nothing */
+	uint32_t hash;               /* of the key, in that cache */
+	uint32_t mark;               /* for the entry's aux, which is the follower's */
+	uint8_t len;                 /* of packed; 0: the entry is gone, and ref is not 0 */
+	const struct cts_event *ev;  /* lent: origin KERNEL, or DUMP; NULL: asked for, and gone */
+	const struct cts_flow *flow; /* lent: the whole entry; gone: not meant */
 	uint8_t packed[CTS_PACK_MAX];
 };
 
@@ -46,25 +46,24 @@ struct cts_follow_ops {
 	/* Was this entry put into the kernel for another node and not taken over by local
 	 * traffic? Then a dump's entry is not ours. flow is what the dump says of it. NULL:
 	 * never. */
-	bool (*foreign)(void *ctx, const uint8_t *key, size_t key_len,
-			const struct cts_flow *flow);
+	bool (*foreign)(void *ctx, const uint8_t *key, size_t key_len, const struct cts_flow *flow);
 };
 
 struct cts_follow_conf {
-	struct cts_cache *cache;         /* lent: the store's entries, packed */
+	struct cts_cache *cache; /* lent: the store's entries, packed */
 	const struct cts_store_ops *store;
 	void *store_ctx;
 	const struct cts_follow_ops *ops;
-	void *ctx;                       /* of ops */
-	uint64_t attrs;                  /* CTS_FLOW_BIT()s that are followed */
-	uint32_t status_local;           /* IPS_* that say nothing to who reads the store */
-	bool zero_is_absent;             /* of mark and labels */
-	bool ids;                        /* seq of an entry is the kernel's id, 0: not known */
+	void *ctx;             /* of ops */
+	uint64_t attrs;        /* CTS_FLOW_BIT()s that are followed */
+	uint32_t status_local; /* IPS_* that say nothing to who reads the store */
+	bool zero_is_absent;   /* of mark and labels */
+	bool ids;              /* seq of an entry is the kernel's id, 0: not known */
 };
 
 struct cts_follow;
-struct cts_follow *cts_follow_create(const struct cts_follow_conf *conf);   /* NULL, errno */
-void cts_follow_destroy(struct cts_follow *f);                              /* takes NULL */
+struct cts_follow *cts_follow_create(const struct cts_follow_conf *conf); /* NULL, errno */
+void cts_follow_destroy(struct cts_follow *f);                            /* takes NULL */
 
 /* A batch of the pipeline, drop bits set by filters; origins KERNEL and DUMP. */
 void cts_follow_consume(struct cts_follow *f, const struct cts_batch *batch, uint64_t now_ns);
@@ -82,8 +81,8 @@ bool cts_follow_verify(struct cts_follow *f, unsigned int max);
 bool cts_follow_busy(const struct cts_follow *f);
 
 struct cts_follow_stats {
-	uint64_t events, merged, unchanged, refused, unknown_destroy, gets, dumps,
-		 repaired_missing, repaired_stale;
+	uint64_t events, merged, unchanged, refused, unknown_destroy, gets, dumps, repaired_missing,
+		repaired_stale;
 };
 const struct cts_follow_stats *cts_follow_stats(const struct cts_follow *f);
 

@@ -8,15 +8,15 @@
 #include "core/kernel/dump.h"
 #include "core/kernel/lookup.h"
 
-#define VERIFY_STEP 256u     /* open entries a step */
-#define LOOKUP_STEP 64u      /* questions a step: one batch */
-#define LOOKUP_MAX 65536u    /* more than these: a dump is cheaper */
+#define VERIFY_STEP 256u  /* open entries a step */
+#define LOOKUP_STEP 64u   /* questions a step: one batch */
+#define LOOKUP_MAX 65536u /* more than these: a dump is cheaper */
 
 struct cts_resync {
 	struct cts_resync_conf conf;
-	struct cts_follow *follow;       /* lent */
-	struct cts_lookup *lookup;       /* owned */
-	struct cts_dump *dump;           /* owned; one in progress, or NULL */
+	struct cts_follow *follow; /* lent */
+	struct cts_lookup *lookup; /* owned */
+	struct cts_dump *dump;     /* owned; one in progress, or NULL */
 	bool running;
 	struct cts_resync_stats st;
 };
@@ -47,7 +47,10 @@ struct cts_resync *cts_resync_open(const struct cts_resync_conf *conf)
 {
 	struct cts_resync *r = calloc(1, sizeof(*r));
 	const struct cts_lookup_conf lookup = {
-		.max = LOOKUP_MAX, .ctx = r, .found = lookup_found, .absent = lookup_absent,
+		.max = LOOKUP_MAX,
+		.ctx = r,
+		.found = lookup_found,
+		.absent = lookup_absent,
 		.failed = lookup_failed,
 	};
 	int saved;

@@ -20,19 +20,19 @@ struct cts_resync_conf {
 	 * be NULL. */
 	void (*failed)(void *ctx, int err);
 	void *ctx;
-	uint64_t (*now_ns)(void *ctx);   /* the follower's clock */
+	uint64_t (*now_ns)(void *ctx); /* the follower's clock */
 };
 
 enum cts_resync_state {
-	CTS_RESYNC_IDLE,       /* nothing to do */
-	CTS_RESYNC_BUSY,       /* call again */
-	CTS_RESYNC_DONE,       /* with this step the store equals the table */
-	CTS_RESYNC_BROKEN,     /* the dump broke off, errno; what it lacks is verified */
+	CTS_RESYNC_IDLE,   /* nothing to do */
+	CTS_RESYNC_BUSY,   /* call again */
+	CTS_RESYNC_DONE,   /* with this step the store equals the table */
+	CTS_RESYNC_BROKEN, /* the dump broke off, errno; what it lacks is verified */
 };
 
 struct cts_resync;
-struct cts_resync *cts_resync_open(const struct cts_resync_conf *conf);   /* NULL, errno */
-void cts_resync_close(struct cts_resync *r);                              /* takes NULL */
+struct cts_resync *cts_resync_open(const struct cts_resync_conf *conf); /* NULL, errno */
+void cts_resync_close(struct cts_resync *r);                            /* takes NULL */
 /* Events of this port are ours: there are none, but filters like to know. */
 uint32_t cts_resync_portid(const struct cts_resync *r);
 /* Lent; before the first step. */
@@ -48,9 +48,9 @@ enum cts_resync_state cts_resync_step(struct cts_resync *r);
 bool cts_resync_running(const struct cts_resync *r);
 
 struct cts_resync_stats {
-	uint64_t done, broken;       /* dumps */
-	uint64_t answers;            /* to single questions */
-	uint64_t malformed;          /* entries of dumps */
+	uint64_t done, broken; /* dumps */
+	uint64_t answers;      /* to single questions */
+	uint64_t malformed;    /* entries of dumps */
 };
 void cts_resync_get_stats(const struct cts_resync *r, struct cts_resync_stats *st);
 
