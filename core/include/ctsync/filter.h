@@ -34,7 +34,7 @@ int cts_push_network(struct cts_push *push, int family, const union cts_addr *ne
  */
 struct cts_filter_ops {
 	struct cts_plugin plugin;
-	void *(*create)(const struct cts_options *opt);  /* as in ctsync/output.h */
+	void *(*create)(const struct cts_options *opt); /* as in ctsync/output.h */
 	void (*destroy)(void *priv);
 	/* cts_batch_drop() what is refused; look at events that are not dropped
 	 * yet only. An attribute that is absent from a partial event is no reason

@@ -13,7 +13,7 @@ struct cts_labelmap;
 
 /* path NULL: the default file. NULL and errno (ENOENT, EINVAL: no label in it). */
 struct cts_labelmap *cts_labelmap_load(const char *path);
-void cts_labelmap_free(struct cts_labelmap *map);   /* takes NULL */
+void cts_labelmap_free(struct cts_labelmap *map);                                /* takes NULL */
 const char *cts_labelmap_name(const struct cts_labelmap *map, unsigned int bit); /* or NULL */
 int cts_labelmap_bit(const struct cts_labelmap *map, const char *name);          /* or -1 */
 

@@ -16,8 +16,8 @@ extern "C" {
 #endif
 
 struct cts_line {
-	char *at;       /* where the next byte goes */
-	char *end;      /* one behind the last that may be written */
+	char *at;  /* where the next byte goes */
+	char *end; /* one behind the last that may be written */
 	bool full;
 };
 
@@ -45,11 +45,11 @@ static inline void cts_line_str(struct cts_line *l, const char *text)
 	cts_line_text(l, text, strlen(text));
 }
 
-static const char cts_line_pairs[] __attribute__((unused)) =
-	"00010203040506070809101112131415161718192021222324"
-	"25262728293031323334353637383940414243444546474849"
-	"50515253545556575859606162636465666768697071727374"
-	"75767778798081828384858687888990919293949596979899";
+static const char cts_line_pairs[]
+	__attribute__((unused)) = "00010203040506070809101112131415161718192021222324"
+				  "25262728293031323334353637383940414243444546474849"
+				  "50515253545556575859606162636465666768697071727374"
+				  "75767778798081828384858687888990919293949596979899";
 
 /* Decimal digits of v, right-aligned before end; gives the first. */
 static inline char *cts_line_digits(char *end, uint64_t v)

@@ -13,12 +13,11 @@ extern "C" {
 
 enum cts_log_level { CTS_LOG_ERR, CTS_LOG_WARN, CTS_LOG_INFO, CTS_LOG_DEBUG };
 
-void cts_log(enum cts_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void cts_log(enum cts_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define cts_err(...)   cts_log(CTS_LOG_ERR, __VA_ARGS__)
-#define cts_warn(...)  cts_log(CTS_LOG_WARN, __VA_ARGS__)
-#define cts_info(...)  cts_log(CTS_LOG_INFO, __VA_ARGS__)
+#define cts_err(...) cts_log(CTS_LOG_ERR, __VA_ARGS__)
+#define cts_warn(...) cts_log(CTS_LOG_WARN, __VA_ARGS__)
+#define cts_info(...) cts_log(CTS_LOG_INFO, __VA_ARGS__)
 #define cts_debug(...) cts_log(CTS_LOG_DEBUG, __VA_ARGS__)
 
 #ifdef __cplusplus

@@ -15,9 +15,9 @@ extern "C" {
 #endif
 
 enum cts_option_type {
-	CTS_OPT_END,       /* closes a table */
+	CTS_OPT_END, /* closes a table */
 	CTS_OPT_BOOL,
-	CTS_OPT_INT,       /* min..max, both inclusive */
+	CTS_OPT_INT, /* min..max, both inclusive */
 	CTS_OPT_STRING,
 	CTS_OPT_CHOICE,    /* one word of choices */
 	CTS_OPT_PATH,      /* an absolute path, or one of the words in choices */
@@ -38,12 +38,12 @@ enum cts_option_flags {
  * the row's size is frozen: new kinds of facts get a table of their own. */
 struct cts_option {
 	const char *name;
-	uint32_t type;             /* enum cts_option_type */
-	uint32_t flags;            /* enum cts_option_flags */
-	const char *def;           /* default as text; NULL: none; lists: words split by spaces */
-	int64_t min, max;          /* CTS_OPT_INT; both 0: no limits. CTS_OPT_LIST: max words, 0 = 65536 */
-	const char *choices;       /* words split by spaces, or NULL */
-	const char *help;          /* one line, no full stop */
+	uint32_t type;    /* enum cts_option_type */
+	uint32_t flags;   /* enum cts_option_flags */
+	const char *def;  /* default as text; NULL: none; lists: words split by spaces */
+	int64_t min, max; /* CTS_OPT_INT; both 0: no limits. CTS_OPT_LIST: max words, 0 = 65536 */
+	const char *choices; /* words split by spaces, or NULL */
+	const char *help;    /* one line, no full stop */
 	/*
 	 * What the row cannot say as data, or NULL: look at one value (each word
 	 * of a list) that is right so far. 0, or -1 with what is wrong and what
@@ -57,9 +57,9 @@ struct cts_option {
 /* The checked options of one config block; lives as long as the instance. */
 struct cts_options;
 
-/* Getters by name, for create(): they search the table. Asking for a name that is not in the table is a mistake of
- * the plugin and aborts. String getters return NULL when the option is neither
- * set nor has a default; the text is lent and lives as long as the options. */
+/* Getters by name, for create(): they search the table. Asking for a name that is not in the table
+ * is a mistake of the plugin and aborts. String getters return NULL when the option is neither set
+ * nor has a default; the text is lent and lives as long as the options. */
 bool cts_options_bool(const struct cts_options *opt, const char *name);
 int64_t cts_options_int(const struct cts_options *opt, const char *name);
 const char *cts_options_string(const struct cts_options *opt, const char *name);
@@ -71,8 +71,8 @@ bool cts_options_is_set(const struct cts_options *opt, const char *name);
  * Report that an option's value cannot be used although its type is right.
  * Logged as `file:line: plugin.option: what`; item -1 stands for the whole.
  */
-void cts_options_error(const struct cts_options *opt, const char *name, int item,
-		       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void cts_options_error(const struct cts_options *opt, const char *name, int item, const char *fmt,
+		       ...) __attribute__((format(printf, 4, 5)));
 
 #ifdef __cplusplus
 }

@@ -22,28 +22,29 @@ extern "C" {
 
 enum cts_plugin_kind {
 	CTS_KIND_TRANSPORT = 1,
-	CTS_KIND_OUTPUT    = 2,
-	CTS_KIND_FILTER    = 3,
+	CTS_KIND_OUTPUT = 2,
+	CTS_KIND_FILTER = 3,
 };
 
 struct cts_plugin {
-	uint32_t abi;                      /* CTS_PLUGIN_ABI at build time */
-	uint32_t size;                     /* of the whole ops struct, in bytes */
-	uint32_t kind;                     /* enum cts_plugin_kind */
+	uint32_t abi;  /* CTS_PLUGIN_ABI at build time */
+	uint32_t size; /* of the whole ops struct, in bytes */
+	uint32_t kind; /* enum cts_plugin_kind */
 	uint32_t reserved;
-	const char *name;                  /* as in `plugin = "name"`: the module's name */
+	const char *name; /* as in `plugin = "name"`: the module's name */
 	const char *version;
-	const char *summary;               /* one line, no full stop */
-	const struct cts_option *options;  /* closed by a zeroed row; NULL: none */
+	const char *summary;              /* one line, no full stop */
+	const struct cts_option *options; /* closed by a zeroed row; NULL: none */
 };
 
 /* First member of an ops struct, e.g.
  *   .plugin = CTS_PLUGIN(CTS_KIND_OUTPUT, struct cts_output_ops, "log",
  *                        PACKAGE_VERSION, "a line of text for each event", log_options), */
-#define CTS_PLUGIN(kind_, type_, name_, version_, summary_, options_)   \
-	{ .abi = CTS_PLUGIN_ABI, .size = sizeof(type_), .kind = (kind_),    \
-	  .name = (name_), .version = (version_), .summary = (summary_),     \
-	  .options = (options_) }
+#define CTS_PLUGIN(kind_, type_, name_, version_, summary_, options_)                           \
+	{                                                                                       \
+		.abi = CTS_PLUGIN_ABI, .size = sizeof(type_), .kind = (kind_), .name = (name_), \
+		.version = (version_), .summary = (summary_), .options = (options_)             \
+	}
 
 #ifdef __cplusplus
 }

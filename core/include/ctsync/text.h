@@ -13,14 +13,14 @@ extern "C" {
 
 /* What a line of text may carry beside the flow: see cts_flow_format(). */
 enum cts_format_flags {
-	CTS_FORMAT_LAYER3     = 1 << 0, /* "ipv4     2 " in front */
-	CTS_FORMAT_ID         = 1 << 1, /* id=N */
-	CTS_FORMAT_TIMESTAMP  = 1 << 2, /* [start=...] [stop=...] */
+	CTS_FORMAT_LAYER3 = 1 << 0,     /* "ipv4     2 " in front */
+	CTS_FORMAT_ID = 1 << 1,         /* id=N */
+	CTS_FORMAT_TIMESTAMP = 1 << 2,  /* [start=...] [stop=...] */
 	CTS_FORMAT_NO_TIMEOUT = 1 << 3, /* a cache's copy: its timeout means nothing */
-	CTS_FORMAT_WHEN       = 1 << 4, /* XML: <when>, the time of the event */
+	CTS_FORMAT_WHEN = 1 << 4,       /* XML: <when>, the time of the event */
 };
 
-struct cts_labelmap;            /* names of label bits: ctsync/labelmap.h */
+struct cts_labelmap; /* names of label bits: ctsync/labelmap.h */
 
 /* Longest line that cts_flow_format() can make without a label map. */
 #define CTS_LINE_MAX 2048

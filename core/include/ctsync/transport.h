@@ -15,9 +15,9 @@ extern "C" {
 
 /* What a transport is able to do. */
 enum cts_transport_caps {
-	CTS_CAP_RELIABLE   = 1 << 0, /* what send() took arrives, or peer_down() is called */
-	CTS_CAP_ORDERED    = 1 << 1,
-	CTS_CAP_ADDRESSED  = 1 << 2, /* `to` may name one peer; else everybody gets it */
+	CTS_CAP_RELIABLE = 1 << 0, /* what send() took arrives, or peer_down() is called */
+	CTS_CAP_ORDERED = 1 << 1,
+	CTS_CAP_ADDRESSED = 1 << 2,  /* `to` may name one peer; else everybody gets it */
 	CTS_CAP_MEMBERSHIP = 1 << 3, /* peer_up() and peer_down() are the truth */
 };
 
@@ -31,9 +31,9 @@ enum cts_transport_caps {
  * from the messages themselves which node is behind it.
  */
 struct cts_transport_host {
-	size_t size;             /* of this struct, in bytes */
-	void *ctx;               /* first argument of all calls */
-	struct cts_loop *loop;   /* for descriptors and timers: ctsync/loop.h */
+	size_t size;           /* of this struct, in bytes */
+	void *ctx;             /* first argument of all calls */
+	struct cts_loop *loop; /* for descriptors and timers: ctsync/loop.h */
 	/* n whole messages from one peer; they are lent for the call. */
 	void (*deliver)(void *ctx, uint32_t from, const struct iovec *msg, unsigned int n);
 	void (*peer_up)(void *ctx, uint32_t peer);
@@ -55,19 +55,19 @@ static inline void cts_transport_link_changed(const struct cts_transport_host *h
 /* State of one instance and what only the transport can count, for `conntrackd -s link`
  * and -s network. What passes send() and deliver() is counted by the core. */
 struct cts_transport_status {
-	size_t size;              /* of this struct as the core knows it; fill no more */
-	char device[64];          /* interface name, or what stands for it */
-	bool up;                  /* the link can carry traffic now */
-	bool carrier;             /* false: NO-CARRIER; true and not up: DOWN */
-	uint64_t sent_errors;     /* messages that were lost on their way out */
-	uint64_t recv_errors;     /* reads that failed, messages that are damaged */
-	uint64_t recv_dropped;    /* by the kernel: the socket buffer was full */
-	uint64_t refused;         /* from a wrong source: not on the list of peers */
+	size_t size;           /* of this struct as the core knows it; fill no more */
+	char device[64];       /* interface name, or what stands for it */
+	bool up;               /* the link can carry traffic now */
+	bool carrier;          /* false: NO-CARRIER; true and not up: DOWN */
+	uint64_t sent_errors;  /* messages that were lost on their way out */
+	uint64_t recv_errors;  /* reads that failed, messages that are damaged */
+	uint64_t recv_dropped; /* by the kernel: the socket buffer was full */
+	uint64_t refused;      /* from a wrong source: not on the list of peers */
 };
 
 /* Flows of which every member that is not 0 is so; ports in network order. */
 struct cts_flow_pattern {
-	uint8_t family;           /* AF_INET, AF_INET6 */
+	uint8_t family; /* AF_INET, AF_INET6 */
 	uint8_t proto;
 	uint16_t sport, dport;
 	uint16_t reserved;
@@ -81,7 +81,7 @@ struct cts_flow_pattern {
  */
 struct cts_transport_ops {
 	struct cts_plugin plugin;
-	uint32_t caps;            /* enum cts_transport_caps */
+	uint32_t caps; /* enum cts_transport_caps */
 	uint32_t reserved;
 	void *(*create)(const struct cts_options *opt, const struct cts_transport_host *host);
 	void (*destroy)(void *priv);
