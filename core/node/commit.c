@@ -7,8 +7,8 @@
 #include "core/node/join.h"
 #include "core/node/timeout.h"
 
-#define COMMIT_AHEAD 8u            /* entries that are fetched before they are looked at */
-#define COMMIT_KNOWN 0x8000000u    /* in a cookie's node: this node had the flow already */
+#define COMMIT_AHEAD 8u         /* entries that are fetched before they are looked at */
+#define COMMIT_KNOWN 0x8000000u /* in a cookie's node: this node had the flow already */
 
 void commit_begin(struct commit *c, struct work *w)
 {
@@ -114,8 +114,8 @@ static void commit_prefetch(struct commit *c, struct work *w, struct cts_cache *
 		return;
 	data = cts_cache_data(cache, ahead, &len);
 	cts_cache_prefetch_bucket(cache, entry->hash);
-	cts_cache_prefetch_bucket(internal, cts_cache_hash(internal, data,
-							   cts_packed_key_len(data, len)));
+	cts_cache_prefetch_bucket(internal,
+				  cts_cache_hash(internal, data, cts_packed_key_len(data, len)));
 }
 
 bool commit_step(struct commit *c, struct work *w, struct cts_takeover_result *res)

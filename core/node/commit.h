@@ -10,7 +10,7 @@
 
 struct commit {
 	struct walk walk;
-	unsigned int pass;          /* 0: masters, 1: flows that are related to one */
+	unsigned int pass; /* 0: masters, 1: flows that are related to one */
 };
 
 void commit_begin(struct commit *c, struct work *w);

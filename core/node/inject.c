@@ -7,11 +7,11 @@
 #include "core/node/inject.h"
 #include "core/node/join.h"
 
-#define QUEUE_MIN 4096u            /* changes that wait; a power of two, as what follows */
+#define QUEUE_MIN 4096u /* changes that wait; a power of two, as what follows */
 #define QUEUE_MAX (1u << 22)
 #define REARM_EVERY_NS UINT64_C(10000000000)
-#define REARM_SOON_S 60u           /* timeouts shorter than this: in each round, */
-#define REARM_LATER_S 600u         /* than this: in every sixth; others: in every 36th */
+#define REARM_SOON_S 60u   /* timeouts shorter than this: in each round, */
+#define REARM_LATER_S 600u /* than this: in every sixth; others: in every 36th */
 
 int inject_init(struct inject *in, const struct work *w)
 {
@@ -45,11 +45,10 @@ static bool unpack_into(struct cts_cache *cache, uint32_t ref, struct cts_flow_s
 	return data && cts_flow_unpack(data, len, store, NULL) == 0;
 }
 
-bool inject_foreign(struct work *w, const uint8_t *key, size_t key_len,
-		    const struct cts_flow *flow)
+bool inject_foreign(struct work *w, const uint8_t *key, size_t key_len, const struct cts_flow *flow)
 {
 	uint32_t ref, node = cts_engine_newest_replica(w->conf.engine, key, key_len, &ref, NULL);
-	struct cts_flow masked = *flow;    /* to what is replicated */
+	struct cts_flow masked = *flow; /* to what is replicated */
 	struct cts_flow_store replica;
 
 	if (!node || !unpack_into(cts_engine_external(w->conf.engine, node), ref, &replica))
@@ -88,7 +87,8 @@ static void inject_own(struct inject *in, struct work *w, uint32_t own, uint32_t
 	replica.flow.labels = replica.labels;
 	replica.flow.helper = replica.helper;
 	if (!work_unpack(w, cache, own) ||
-	    !join_flows(&w->store, &replica.flow, (version > own_version) - (version < own_version)))
+	    !join_flows(&w->store, &replica.flow,
+			(version > own_version) - (version < own_version)))
 		return;
 	len = repack(w, &w->store.flow, packed);
 	if (len && cts_engine_put_above(w->conf.engine, packed, len, version, w->now))
@@ -146,8 +146,7 @@ static void queue_step(struct inject *in, struct work *w)
 
 static void queue_grow(struct inject *in, struct work *w)
 {
-	struct change *queue = in->size < QUEUE_MAX
-		? malloc(2 * in->size * sizeof(*queue)) : NULL;
+	struct change *queue = in->size < QUEUE_MAX ? malloc(2 * in->size * sizeof(*queue)) : NULL;
 
 	if (!queue) {
 		queue_step(in, w);
@@ -182,8 +181,7 @@ void inject_applied(struct inject *in, struct work *w, uint32_t node,
 	}
 }
 
-void inject_peer_state(struct inject *in, struct work *w, uint32_t node,
-		       enum cts_peer_state state)
+void inject_peer_state(struct inject *in, struct work *w, uint32_t node, enum cts_peer_state state)
 {
 	leave_peer_state(&in->leave, w, node, state);
 }
@@ -214,8 +212,7 @@ static bool rearm_entry(struct inject *in, struct work *w, struct cts_cache *cac
 	size_t len;
 	const uint8_t *data = cts_cache_data(cache, slot.ref, &len);
 
-	if (!owner->in_sync || !work_unpack(w, cache, slot.ref) ||
-	    !rearm_due(in, &w->store.flow) ||
+	if (!owner->in_sync || !work_unpack(w, cache, slot.ref) || !rearm_due(in, &w->store.flow) ||
 	    cts_engine_find(w->conf.engine, data, cts_packed_key_len(data, len)) ||
 	    !cts_engine_newest(w->conf.engine, slot.node, slot.ref))
 		return false;
@@ -242,7 +239,8 @@ static void rearm_step(struct inject *in, struct work *w)
 void inject_written(struct inject *in, struct work *w, uint64_t cookie, enum cts_write_class cls)
 {
 	const struct slot *slot = &in->slots.slot[(uint32_t)cookie % STEP_ENTRIES];
-	struct cts_cache *cache = slot->ref ? cts_engine_external(w->conf.engine, slot->node) : NULL;
+	struct cts_cache *cache = slot->ref ? cts_engine_external(w->conf.engine, slot->node)
+					    : NULL;
 	size_t len, key_len;
 	const uint8_t *data = cache ? cts_cache_data(cache, slot->ref, &len) : NULL;
 

@@ -22,13 +22,13 @@
 /* A change of a replica that waits to go into the kernel. */
 struct change {
 	uint32_t node;
-	uint32_t ref;              /* 0: gone, key says what */
+	uint32_t ref; /* 0: gone, key says what */
 	uint8_t key_len;
 	uint8_t key[CTS_PACK_KEY_MAX];
 };
 
 struct inject {
-	struct change *queue;      /* owned; a ring */
+	struct change *queue; /* owned; a ring */
 	uint32_t at, len, size;
 	struct slots slots;
 	struct lack lack;
@@ -36,15 +36,14 @@ struct inject {
 	struct walk rearm;
 	bool rearming;
 	unsigned int round;
-	uint64_t rearm_ns;         /* when the next round begins */
+	uint64_t rearm_ns; /* when the next round begins */
 };
 
-int inject_init(struct inject *in, const struct work *w);   /* 0, or -1 with ENOMEM */
+int inject_init(struct inject *in, const struct work *w); /* 0, or -1 with ENOMEM */
 void inject_fini(struct inject *in);
 void inject_applied(struct inject *in, struct work *w, uint32_t node,
 		    const struct cts_applied *list, size_t n);
-void inject_peer_state(struct inject *in, struct work *w, uint32_t node,
-		       enum cts_peer_state state);
+void inject_peer_state(struct inject *in, struct work *w, uint32_t node, enum cts_peer_state state);
 void inject_written(struct inject *in, struct work *w, uint64_t cookie, enum cts_write_class cls);
 /* true: more to do. */
 bool inject_step(struct inject *in, struct work *w);

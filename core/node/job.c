@@ -10,7 +10,7 @@
 
 #include "core/node/job.h"
 
-#define ABSENT_MS 1000u   /* a node that is silent for less is there */
+#define ABSENT_MS 1000u /* a node that is silent for less is there */
 
 /* A job may begin and end in one turn, and takes time all the same. */
 static uint64_t clock_ns(const struct work *w)
@@ -47,12 +47,13 @@ static uint64_t refused(const struct cts_takeover_result *r)
 static void describe_commit(struct cts_takeover_result *r)
 {
 	int n = snprintf(r->text, sizeof(r->text),
-		 "%" PRIu64 " committed, %" PRIu64 " already there, %" PRIu64 " collisions, %" PRIu64
-		 " reversed, %" PRIu64 " refused, %" PRIu64 " unconfirmed, %" PRIu64 ".%06" PRIu64
-		 " s%s",
-		 restored(r), r->by_class[CTS_WRITE_UPDATED], r->by_class[CTS_WRITE_COLLISION],
-		 r->by_class[CTS_WRITE_REVERSED], refused(r), r->unconfirmed, r->ns / 1000000000u,
-		 r->ns / 1000u % 1000000u, r->full ? ", the kernel's table is full" : "");
+			 "%" PRIu64 " committed, %" PRIu64 " already there, %" PRIu64
+			 " collisions, %" PRIu64 " reversed, %" PRIu64 " refused, %" PRIu64
+			 " unconfirmed, %" PRIu64 ".%06" PRIu64 " s%s",
+			 restored(r), r->by_class[CTS_WRITE_UPDATED],
+			 r->by_class[CTS_WRITE_COLLISION], r->by_class[CTS_WRITE_REVERSED],
+			 refused(r), r->unconfirmed, r->ns / 1000000000u, r->ns / 1000u % 1000000u,
+			 r->full ? ", the kernel's table is full" : "");
 
 	if (r->brought_up)
 		n += snprintf(r->text + n, sizeof(r->text) - (size_t)n,

@@ -9,9 +9,9 @@ enum job_kind { JOB_NONE, JOB_COMMIT, JOB_PROMOTE, JOB_PURGE, JOB_DEMOTE };
 
 struct job {
 	enum job_kind kind;
-	uint64_t begun_ns;          /* on the clock that goes on within a turn */
+	uint64_t begun_ns; /* on the clock that goes on within a turn */
 	struct cts_takeover_result result;
-	cts_takeover_done done;     /* NULL: nobody waits, or not any more */
+	cts_takeover_done done; /* NULL: nobody waits, or not any more */
 	void *ctx;
 };
 

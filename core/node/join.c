@@ -9,19 +9,19 @@
 
 /* What another kernel's word may set here: restore.c takes the same. */
 #define STATUS_JOINED ((uint32_t)(IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT))
-#define TCP_FLAGS_JOINED                                                                \
+#define TCP_FLAGS_JOINED \
 	(IP_CT_TCP_FLAG_WINDOW_SCALE | IP_CT_TCP_FLAG_SACK_PERM | IP_CT_TCP_FLAG_CLOSE_INIT)
 
 #define TCP_RANKS 10u
-#define SCTP_ESTABLISHED 4u        /* above: it is closed, and the two heartbeat states */
+#define SCTP_ESTABLISHED 4u /* above: it is closed, and the two heartbeat states */
 #define SCTP_HEARTBEAT 8u
 
 struct join {
-	struct cts_flow *f;            /* what it is put onto */
+	struct cts_flow *f; /* what it is put onto */
 	const struct cts_flow *o;
 	int order;
 	bool learned;
-	bool advanced;                 /* f's state is o's now: the timeout, too */
+	bool advanced; /* f's state is o's now: the timeout, too */
 };
 
 /* How far a connection has come; it never goes back. */

@@ -7,9 +7,9 @@
 
 #include "core/node/lack.h"
 
-#define LACK_WAIT_NS UINT64_C(1000000000)        /* after an attempt that brought something */
-#define LACK_WAIT_MAX_NS UINT64_C(64000000000)   /* after many that did not */
-#define LACK_CACHES 4u                           /* keys: so many times a cache's limit */
+#define LACK_WAIT_NS UINT64_C(1000000000)      /* after an attempt that brought something */
+#define LACK_WAIT_MAX_NS UINT64_C(64000000000) /* after many that did not */
+#define LACK_CACHES 4u                         /* keys: so many times a cache's limit */
 
 void lack_fini(struct lack *l)
 {
@@ -27,9 +27,9 @@ void lack_add(struct lack *l, const struct work *w, const uint8_t *key, size_t k
 
 	if (!l->keys) {
 		randombytes_buf(hash_key, sizeof(hash_key));
-		l->keys = cts_cache_create(LACK_CACHES *
-					   cts_cache_limit(cts_engine_internal(w->conf.engine)),
-					   hash_key);
+		l->keys = cts_cache_create(
+			LACK_CACHES * cts_cache_limit(cts_engine_internal(w->conf.engine)),
+			hash_key);
 		if (!l->keys)
 			return;
 	}

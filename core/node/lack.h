@@ -10,12 +10,12 @@
 #include "core/node/slots.h"
 
 struct lack {
-	struct cts_cache *keys;    /* owned; NULL: nothing was ever refused */
-	uint32_t at;               /* where the running attempt is */
+	struct cts_cache *keys; /* owned; NULL: nothing was ever refused */
+	uint32_t at;            /* where the running attempt is */
 	bool trying;
-	uint64_t try_ns, wait_ns;  /* when it is tried again, and how long that was */
-	size_t before;             /* how many there were when the attempt began */
-	uint64_t said;             /* to the engine */
+	uint64_t try_ns, wait_ns; /* when it is tried again, and how long that was */
+	size_t before;            /* how many there were when the attempt began */
+	uint64_t said;            /* to the engine */
 };
 
 void lack_fini(struct lack *l);

@@ -10,7 +10,7 @@
 #include "core/node/leave.h"
 #include "core/node/timeout.h"
 
-#define LEAVE_RANK_NS UINT64_C(1000000000)   /* the next node's turn to take them */
+#define LEAVE_RANK_NS UINT64_C(1000000000) /* the next node's turn to take them */
 
 static struct left *leave_find(struct leave *l, uint32_t node)
 {
@@ -58,7 +58,7 @@ static unsigned int rank(const struct work *w)
 	size_t n = cts_engine_nodes(w->conf.engine, info, CTS_NODES_MAX + 1, w->now);
 	unsigned int before = 0;
 
-	for (size_t i = 1; i < n; i++)   /* the first is this node */
+	for (size_t i = 1; i < n; i++) /* the first is this node */
 		before += !info[i].gone && info[i].id < info[0].id;
 	return before;
 }
@@ -74,8 +74,9 @@ void leave_peer_state(struct leave *l, struct work *w, uint32_t node, enum cts_p
 		*left = (struct left){ .node = node };
 	}
 	left->at = 0;
-	left->state = state == CTS_PEER_DOWN    ? LEFT_GONE :
-		      state == CTS_PEER_JOINING ? LEFT_RETURNING : LEFT_BACK;
+	left->state = state == CTS_PEER_DOWN      ? LEFT_GONE
+		      : state == CTS_PEER_JOINING ? LEFT_RETURNING
+						  : LEFT_BACK;
 	left->due_ns = UINT64_MAX;
 	if (left->state == LEFT_GONE)
 		left->due_ns = w->now + rank(w) * LEAVE_RANK_NS;
@@ -98,8 +99,8 @@ static bool has_left(const struct work *w, uint32_t node, uint64_t *absent_ms)
 }
 
 /* One entry of the node that left. true: an operation was made. */
-static bool leave_take(struct left *left, struct work *w, struct slots *s,
-		       struct cts_cache *cache, uint64_t absent)
+static bool leave_take(struct left *left, struct work *w, struct slots *s, struct cts_cache *cache,
+		       uint64_t absent)
 {
 	struct cts_engine *e = w->conf.engine;
 	struct slot slot = { .node = left->node, .ref = left->at, .adopt = true };

@@ -16,10 +16,10 @@ enum left_state { LEFT_GONE, LEFT_RETURNING, LEFT_BACK };
 struct left {
 	uint32_t node;
 	enum left_state state;
-	uint32_t at;               /* GONE: ref that the walk came to; BACK: in keys */
-	uint64_t due_ns;           /* GONE: when to go on, UINT64_MAX: all was taken */
+	uint32_t at;     /* GONE: ref that the walk came to; BACK: in keys */
+	uint64_t due_ns; /* GONE: when to go on, UINT64_MAX: all was taken */
 	uint64_t taken;
-	struct cts_cache *keys;    /* owned: what was taken; NULL: nothing yet */
+	struct cts_cache *keys; /* owned: what was taken; NULL: nothing yet */
 };
 
 struct leave {

@@ -13,14 +13,14 @@
 
 #include "core/node/local_addrs.h"
 
-#define LOCAL_MAX 4096u           /* addresses; more are left out, with a warning */
-#define MESSAGE_MAX 8192u         /* what changed is not looked at: it may be cut off */
-#define GATHER_US 20000u          /* changes come in flocks */
+#define LOCAL_MAX 4096u   /* addresses; more are left out, with a warning */
+#define MESSAGE_MAX 8192u /* what changed is not looked at: it may be cut off */
+#define GATHER_US 20000u  /* changes come in flocks */
 
 struct cts_node_local_addrs {
-	struct mnl_socket *nl;    /* owned */
-	struct cts_watch *watch;  /* owned */
-	struct cts_timer *timer;  /* owned */
+	struct mnl_socket *nl;   /* owned */
+	struct cts_watch *watch; /* owned */
+	struct cts_timer *timer; /* owned */
 	void (*changed)(void *ctx, const struct cts_address *list, size_t n);
 	void *ctx;
 };
@@ -72,10 +72,10 @@ static void address_changed(void *ctx, unsigned int flags)
 	cts_timer_arm_us(la->timer, GATHER_US);
 }
 
-struct cts_node_local_addrs *cts_node_local_addrs_create(struct cts_loop *loop,
-				       void (*changed)(void *ctx, const struct cts_address *list,
-						       size_t n),
-				       void *ctx)
+struct cts_node_local_addrs *
+cts_node_local_addrs_create(struct cts_loop *loop,
+			    void (*changed)(void *ctx, const struct cts_address *list, size_t n),
+			    void *ctx)
 {
 	struct cts_node_local_addrs *la = calloc(1, sizeof(*la));
 	int saved;

@@ -9,10 +9,10 @@
 
 struct cts_node_local_addrs;
 /* list[n], each family and src, is lent for the call. First from within create(). */
-struct cts_node_local_addrs *cts_node_local_addrs_create(struct cts_loop *loop,
-				       void (*changed)(void *ctx, const struct cts_address *list,
-						       size_t n),
-				       void *ctx);   /* NULL, errno */
-void cts_node_local_addrs_destroy(struct cts_node_local_addrs *la);    /* takes NULL */
+struct cts_node_local_addrs *
+cts_node_local_addrs_create(struct cts_loop *loop,
+			    void (*changed)(void *ctx, const struct cts_address *list, size_t n),
+			    void *ctx);                             /* NULL, errno */
+void cts_node_local_addrs_destroy(struct cts_node_local_addrs *la); /* takes NULL */
 
 #endif

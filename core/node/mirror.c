@@ -11,12 +11,12 @@
 #define STATUS_LOCAL (IPS_DYING | IPS_TEMPLATE | IPS_HELPER | IPS_OFFLOAD | IPS_HW_OFFLOAD)
 
 struct cts_mirror {
-	struct cts_engine *engine;       /* lent */
-	struct cts_cache *cache;         /* the engine's */
+	struct cts_engine *engine; /* lent */
+	struct cts_cache *cache;   /* the engine's */
 	struct cts_follow_ops ops;
-	struct cts_follow *follow;       /* owned */
-	size_t (*join)(void *ctx, const uint8_t *packed, size_t len,
-		       uint8_t joined[CTS_PACK_MAX], uint32_t *above);
+	struct cts_follow *follow; /* owned */
+	size_t (*join)(void *ctx, const uint8_t *packed, size_t len, uint8_t joined[CTS_PACK_MAX],
+		       uint32_t *above);
 	void *join_ctx;
 };
 
@@ -61,7 +61,8 @@ static void mirror_drop_dead(void *ctx, uint32_t *ref, size_t n)
 }
 
 static const struct cts_store_ops mirror_store = {
-	.apply = mirror_apply, .drop_dead = mirror_drop_dead,
+	.apply = mirror_apply,
+	.drop_dead = mirror_drop_dead,
 };
 
 struct cts_mirror *cts_mirror_create(struct cts_engine *engine, const struct cts_follow_ops *ops,

@@ -13,7 +13,7 @@ struct cts_mirror;
 /* ops are copied; ctx is theirs. NULL, errno. */
 struct cts_mirror *cts_mirror_create(struct cts_engine *engine, const struct cts_follow_ops *ops,
 				     void *ctx);
-void cts_mirror_destroy(struct cts_mirror *m);   /* takes NULL */
+void cts_mirror_destroy(struct cts_mirror *m); /* takes NULL */
 struct cts_follow *cts_mirror_follow(struct cts_mirror *m);
 /* The kernel has an entry that this node does not own yet: what others know of it comes
  * with it. Writes packed, joined with that, and its version, above which the entry's

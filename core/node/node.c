@@ -15,16 +15,16 @@
 #include "core/node/own_flows.h"
 #include "core/node/mirror.h"
 
-#define CACHE_LIMIT_DEFAULT 262144u   /* where nf_conntrack_max cannot be read */
-#define LIMIT_EVERY_US 3000000u       /* how often it is read again */
+#define CACHE_LIMIT_DEFAULT 262144u /* where nf_conntrack_max cannot be read */
+#define LIMIT_EVERY_US 3000000u     /* how often it is read again */
 
 struct cts_node {
 	struct cts_node_conf conf;
 	struct cts_node_own_flows own_flows;
-	struct cts_node_reader *reader;    /* owned, as all that follows */
+	struct cts_node_reader *reader; /* owned, as all that follows */
 	/* NULL without a sync group */
-	bool table_read;                   /* since the start, or the last flush of the cache */
-	bool started;                      /* the table was read once */
+	bool table_read; /* since the start, or the last flush of the cache */
+	bool started;    /* the table was read once */
 	struct cts_links *links;
 	struct cts_engine *engine;
 	struct cts_mirror *mirror;
@@ -32,11 +32,11 @@ struct cts_node {
 	struct cts_takeover *takeover;
 	struct cts_timer *timer;
 	struct cts_timer *limit_timer;
-	size_t limit;                      /* of the caches */
+	size_t limit; /* of the caches */
 	struct cts_consumer sync;
-	uint64_t due_ns;                   /* that timer is armed for */
-	uint64_t started_ns;               /* CLOCK_MONOTONIC */
-	bool events;                       /* somebody but the mirror wants each of them */
+	uint64_t due_ns;     /* that timer is armed for */
+	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	bool events;         /* somebody but the mirror wants each of them */
 };
 
 uint64_t cts_node_now_ns(const struct cts_node *n)
@@ -228,8 +228,7 @@ static void table_ready(void *ctx)
 	cts_engine_table_ready(n->engine, cts_node_now_ns(n));
 }
 
-static int kernel_add(void *ctx, enum cts_write_op op, const struct cts_flow *flow,
-		      uint64_t cookie)
+static int kernel_add(void *ctx, enum cts_write_op op, const struct cts_flow *flow, uint64_t cookie)
 {
 	struct cts_node *n = ctx;
 
@@ -253,7 +252,9 @@ static uint64_t kernel_room(void *ctx)
 }
 
 static const struct cts_node_kernel kernel = {
-	.add = kernel_add, .flush = kernel_flush, .room = kernel_room,
+	.add = kernel_add,
+	.flush = kernel_flush,
+	.room = kernel_room,
 };
 
 static void writer_done(void *ctx, uint64_t cookie, enum cts_write_class cls, int err)
@@ -342,7 +343,8 @@ static void limit_fired(void *ctx)
 	cts_timer_arm_us(n->limit_timer, LIMIT_EVERY_US);
 	if (limit == n->limit)
 		return;
-	cts_info("cache: the limit follows nf_conntrack_max: %zu entries, was %zu", limit, n->limit);
+	cts_info("cache: the limit follows nf_conntrack_max: %zu entries, was %zu", limit,
+		 n->limit);
 	n->limit = limit;
 	cts_engine_set_limit(n->engine, limit);
 }
@@ -519,8 +521,10 @@ int cts_node_start(struct cts_node *n, const struct cts_push *push, bool events)
 		return 0;
 	cts_node_reader_set_mirror(n->reader, n->mirror, table_ready, n);
 	n->sync = (struct cts_consumer){
-		.name = "sync", .origins = 1u << CTS_ORIGIN_KERNEL | 1u << CTS_ORIGIN_DUMP,
-		.ctx = n, .consume = sync_consume,
+		.name = "sync",
+		.origins = 1u << CTS_ORIGIN_KERNEL | 1u << CTS_ORIGIN_DUMP,
+		.ctx = n,
+		.consume = sync_consume,
 	};
 	/* The last: it also looks at what filters refused. */
 	return cts_pipeline_add_consumer(n->conf.pipeline, &n->sync);

@@ -14,10 +14,10 @@
 #include "core/runtime/loop.h"
 
 struct cts_node_conf {
-	const struct cts_config *config;   /* lent, as all that follows */
+	const struct cts_config *config; /* lent, as all that follows */
 	struct cts_loop *loop;
 	struct cts_pipeline *pipeline;
-	uint64_t table_id;                 /* identity of the kernel's table */
+	uint64_t table_id; /* identity of the kernel's table */
 };
 
 struct cts_node;
@@ -28,7 +28,7 @@ struct cts_node *cts_node_create(const struct cts_node_conf *conf);
  * the mirror is its last consumer. push: what filters let the kernel leave out, or
  * NULL. events: somebody but the mirror wants each of them. 0, or -1: logged. */
 int cts_node_start(struct cts_node *n, const struct cts_push *push, bool events);
-void cts_node_destroy(struct cts_node *n);   /* takes NULL; the pipeline first */
+void cts_node_destroy(struct cts_node *n); /* takes NULL; the pipeline first */
 
 /* At the end of each turn of the loop. true: more to do at once. */
 bool cts_node_turn(struct cts_node *n);

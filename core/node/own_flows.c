@@ -27,7 +27,7 @@ static void own_flows_apply(void *priv, const struct cts_batch *batch)
 
 	if (own->n == 0)
 		return;
-	cts_batch_for_each(i, ev, batch)
+	cts_batch_for_each (i, ev, batch)
 		for (unsigned int k = 0; ev->flow && k < own->n; k++)
 			if (matches(&own->pattern[k], &ev->flow->orig)) {
 				cts_batch_drop(batch, i);

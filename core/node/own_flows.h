@@ -13,6 +13,6 @@ struct cts_node_own_flows {
 	unsigned int n;
 };
 
-extern const struct cts_filter_ops cts_node_own_flows_filter;   /* priv: struct cts_node_own_flows */
+extern const struct cts_filter_ops cts_node_own_flows_filter; /* priv: struct cts_node_own_flows */
 
 #endif

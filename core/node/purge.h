@@ -10,11 +10,11 @@
 #include "core/node/work.h"
 
 struct purge {
-	uint32_t ref;               /* where the running one is */
-	bool handover;              /* it takes only what another node has */
-	uint32_t wait_s;            /* until the next look */
-	uint32_t left_s;            /* until everything leaves */
-	uint64_t due_ns;            /* of a planned one, UINT64_MAX: none */
+	uint32_t ref;    /* where the running one is */
+	bool handover;   /* it takes only what another node has */
+	uint32_t wait_s; /* until the next look */
+	uint32_t left_s; /* until everything leaves */
+	uint64_t due_ns; /* of a planned one, UINT64_MAX: none */
 };
 
 void purge_init(struct purge *p);

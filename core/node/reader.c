@@ -13,36 +13,36 @@
 
 #include "core/node/reader.h"
 
-#define READ_ROUNDS 8u              /* recvmmsg a turn: others want their turn */
-#define LOSS_CHECK_NS 10000000u     /* how often at least it is asked for while events come */
-#define READ_FULL 64                /* so many came at once: more may have come meanwhile */
-#define READ_SOME 2                 /* the same, where events do not wait for each other */
-#define RECONCILE_SHARE 100u        /* a dump's CPU time is at most 1/100 of what follows */
-#define LOSS_DELAY_MS 100u          /* after a loss: first read what is left */
-#define START_DELAY_MS 5u           /* peers first: they send while the table is read */
+#define READ_ROUNDS 8u          /* recvmmsg a turn: others want their turn */
+#define LOSS_CHECK_NS 10000000u /* how often at least it is asked for while events come */
+#define READ_FULL 64            /* so many came at once: more may have come meanwhile */
+#define READ_SOME 2             /* the same, where events do not wait for each other */
+#define RECONCILE_SHARE 100u    /* a dump's CPU time is at most 1/100 of what follows */
+#define LOSS_DELAY_MS 100u      /* after a loss: first read what is left */
+#define START_DELAY_MS 5u       /* peers first: they send while the table is read */
 
 struct cts_node_reader {
 	struct cts_node_reader_conf conf;
-	struct cts_events *events;       /* owned */
-	struct cts_watch *watch;         /* owned; on events */
-	struct cts_timer *timer;         /* owned; the next reconciliation */
-	struct cts_resync *resync;       /* owned */
-	struct cts_mirror *mirror;       /* lent */
+	struct cts_events *events; /* owned */
+	struct cts_watch *watch;   /* owned; on events */
+	struct cts_timer *timer;   /* owned; the next reconciliation */
+	struct cts_resync *resync; /* owned */
+	struct cts_mirror *mirror; /* lent */
 	void (*ready)(void *ctx);
 	void *ready_ctx;
 	struct cts_coalesce coalesce;
-	uint64_t loss_check_ns;          /* of the last one */
-	bool loss_unchecked;             /* events were read since */
-	unsigned int last_read;          /* events of the last turn that read some */
+	uint64_t loss_check_ns; /* of the last one */
+	bool loss_unchecked;    /* events were read since */
+	unsigned int last_read; /* events of the last turn that read some */
 	uint64_t lost, losses;
-	uint64_t dump_cpu_ns;            /* of the one in progress */
-	uint64_t due_ns;                 /* of the next one; 0: not planned */
-	bool wanted;                     /* a dump as soon as possible */
+	uint64_t dump_cpu_ns; /* of the one in progress */
+	uint64_t due_ns;      /* of the next one; 0: not planned */
+	bool wanted;          /* a dump as soon as possible */
 	bool is_ready, readable;
-	bool stale;                      /* the running dump began before a restart */
-	bool unanswered;                 /* a question, since the last dump */
-	bool undrained;                  /* what was sent before a loss may still be unread */
-	bool suppressed;                 /* no NEW events are sent; a dump follows */
+	bool stale;      /* the running dump began before a restart */
+	bool unanswered; /* a question, since the last dump */
+	bool undrained;  /* what was sent before a loss may still be unread */
+	bool suppressed; /* no NEW events are sent; a dump follows */
 };
 
 static uint64_t cpu_ns(void)
@@ -302,8 +302,9 @@ static int open_events(struct cts_node_reader *r)
 struct cts_node_reader *cts_node_reader_create(const struct cts_node_reader_conf *conf)
 {
 	struct cts_node_reader *r = calloc(1, sizeof(*r));
-	const struct cts_resync_conf resync = { .push = push_batch, .failed = question_failed,
-						.ctx = r, .now_ns = reader_now };
+	const struct cts_resync_conf resync = {
+		.push = push_batch, .failed = question_failed, .ctx = r, .now_ns = reader_now
+	};
 
 	if (!r)
 		return NULL;
@@ -334,7 +335,8 @@ void cts_node_reader_destroy(struct cts_node_reader *r)
 	free(r);
 }
 
-void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m, void (*ready)(void *ctx), void *ctx)
+void cts_node_reader_set_mirror(struct cts_node_reader *r, struct cts_mirror *m,
+				void (*ready)(void *ctx), void *ctx)
 {
 	r->mirror = m;
 	cts_resync_set_follow(r->resync, cts_mirror_follow(m));
@@ -350,10 +352,14 @@ void cts_node_reader_get_stats(struct cts_node_reader *r, struct cts_node_reader
 
 	cts_resync_get_stats(r->resync, &resync);
 	*st = (struct cts_node_reader_stats){
-		.lost = r->lost, .losses = r->losses, .reconciliations = resync.done,
-		.broken_dumps = resync.broken, .gets = resync.answers,
+		.lost = r->lost,
+		.losses = r->losses,
+		.reconciliations = resync.done,
+		.broken_dumps = resync.broken,
+		.gets = resync.answers,
 		.malformed_dump = resync.malformed,
-		.dumping = cts_resync_running(r->resync), .ready = r->is_ready,
+		.dumping = cts_resync_running(r->resync),
+		.ready = r->is_ready,
 		.next_ms = r->due_ns > now ? (r->due_ns - now) / 1000000u : 0,
 	};
 	if (r->mirror)

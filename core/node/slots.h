@@ -6,8 +6,8 @@
 #include "core/node/work.h"
 
 struct slot {
-	uint32_t node, ref;        /* the replica that was written; ref 0: nothing to answer */
-	bool adopt;                /* it becomes this node's own when the kernel has it */
+	uint32_t node, ref; /* the replica that was written; ref 0: nothing to answer */
+	bool adopt;         /* it becomes this node's own when the kernel has it */
 };
 
 struct slots {

@@ -11,16 +11,16 @@
 #include "core/node/job.h"
 #include "core/node/purge.h"
 
-#define SUPPRESS_ENTRIES 4096u     /* a commit of so many is worth a dump after it */
+#define SUPPRESS_ENTRIES 4096u /* a commit of so many is worth a dump after it */
 
 struct cts_takeover {
 	struct work work;
 	struct job job;
 	struct commit commit;
 	struct purge purge;
-	struct inject inject;       /* in use: conf.inject */
-	int role;                   /* -1: standby, 0: unknown, 1: active */
-	bool suppressed;            /* conf.suppress_new(true) was called */
+	struct inject inject; /* in use: conf.inject */
+	int role;             /* -1: standby, 0: unknown, 1: active */
+	bool suppressed;      /* conf.suppress_new(true) was called */
 	uint64_t kernel_flushes;
 };
 
@@ -78,8 +78,7 @@ int cts_takeover_commit(struct cts_takeover *t, cts_takeover_done done, void *ct
 	return commit(t, JOB_COMMIT, done, ctx, now_ns);
 }
 
-int cts_takeover_promote(struct cts_takeover *t, cts_takeover_done done, void *ctx,
-			 uint64_t now_ns)
+int cts_takeover_promote(struct cts_takeover *t, cts_takeover_done done, void *ctx, uint64_t now_ns)
 {
 	return commit(t, JOB_PROMOTE, done, ctx, now_ns);
 }
@@ -92,8 +91,7 @@ int cts_takeover_purge(struct cts_takeover *t, cts_takeover_done done, void *ctx
 	return 0;
 }
 
-int cts_takeover_demote(struct cts_takeover *t, cts_takeover_done done, void *ctx,
-			uint64_t now_ns)
+int cts_takeover_demote(struct cts_takeover *t, cts_takeover_done done, void *ctx, uint64_t now_ns)
 {
 	if (takeover_begin(t, JOB_DEMOTE, done, ctx, now_ns) < 0)
 		return -1;

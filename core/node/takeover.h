@@ -14,17 +14,17 @@
 #include "core/sync/engine.h"
 
 struct cts_takeover_conf {
-	struct cts_engine *engine;              /* lent */
-	const struct cts_node_kernel *kernel;   /* lent */
-	void *ctx;                              /* of kernel and of what follows */
+	struct cts_engine *engine;            /* lent */
+	const struct cts_node_kernel *kernel; /* lent */
+	void *ctx;                            /* of kernel and of what follows */
 	/* A clock that goes on within a turn, for the time that a job took. NULL: the
 	 * time of the turn. */
 	uint64_t (*clock_ns)(void *ctx);
 	/* Many entries are about to be created (true), or were: events of new flows
 	 * are not needed meanwhile. May be NULL. */
 	void (*suppress_new)(void *ctx, bool on);
-	bool inject;                            /* external cache off */
-	uint32_t commit_timeout_s;              /* 0: each flow's own */
+	bool inject;               /* external cache off */
+	uint32_t commit_timeout_s; /* 0: each flow's own */
 	uint32_t purge_timeout_s;
 };
 
@@ -40,20 +40,20 @@ void cts_takeover_written(struct cts_takeover *t, uint64_t cookie, enum cts_writ
 bool cts_takeover_step(struct cts_takeover *t, uint64_t now_ns);
 /* When step() has something to do again, UINT64_MAX: not before something is asked. */
 uint64_t cts_takeover_deadline(const struct cts_takeover *t);
-bool cts_takeover_busy(const struct cts_takeover *t);   /* a commit or purge is running */
+bool cts_takeover_busy(const struct cts_takeover *t); /* a commit or purge is running */
 
 struct cts_takeover_result {
 	uint64_t by_class[CTS_WRITE_CLASS_MAX];
-	uint64_t entries;             /* looked at */
-	uint64_t unconfirmed;         /* of owners that are not in sync: may be older than theirs */
-	uint64_t brought_up;          /* that the kernel had in an older form */
-	uint64_t absent_ms;           /* how long ago the longest silent owner was received from */
-	char absent[64];              /* its name */
-	uint64_t kept;                /* demote: no other node has them yet */
-	uint64_t ns;                  /* from begin to end */
-	bool full;                    /* the kernel's table is full: stopped */
-	bool complete;                /* all that was there could be restored */
-	char text[384];               /* one line that says all this */
+	uint64_t entries;     /* looked at */
+	uint64_t unconfirmed; /* of owners that are not in sync: may be older than theirs */
+	uint64_t brought_up;  /* that the kernel had in an older form */
+	uint64_t absent_ms;   /* how long ago the longest silent owner was received from */
+	char absent[64];      /* its name */
+	uint64_t kept;        /* demote: no other node has them yet */
+	uint64_t ns;          /* from begin to end */
+	bool full;            /* the kernel's table is full: stopped */
+	bool complete;        /* all that was there could be restored */
+	char text[384];       /* one line that says all this */
 };
 
 /* Who waits for the end of a job; called once, from a step. May be NULL everywhere. */
@@ -68,8 +68,7 @@ int cts_takeover_promote(struct cts_takeover *t, cts_takeover_done done, void *c
 int cts_takeover_purge(struct cts_takeover *t, cts_takeover_done done, void *ctx, uint64_t now_ns);
 /* The role is standby; what another node has taken over leaves the kernel now, the
  * rest as soon as one has, but in purge_timeout seconds at the latest. */
-int cts_takeover_demote(struct cts_takeover *t, cts_takeover_done done, void *ctx,
-			uint64_t now_ns);
+int cts_takeover_demote(struct cts_takeover *t, cts_takeover_done done, void *ctx, uint64_t now_ns);
 /* done() is not called any more; the work goes on. */
 void cts_takeover_forget(struct cts_takeover *t, void *ctx);
 

@@ -6,13 +6,14 @@
 
 #include "core/node/timeout.h"
 
-#define TIMEOUT_MIN_S 60u          /* what a flow has left at least... */
-#define TIMEOUT_MIN_OPENING_S 10u  /* ... or a TCP connection that is not established */
+#define TIMEOUT_MIN_S 60u         /* what a flow has left at least... */
+#define TIMEOUT_MIN_OPENING_S 10u /* ... or a TCP connection that is not established */
 
 uint64_t owner_absent_ms(const struct cts_node_info *owner, uint64_t now_ns)
 {
 	return owner->last_received_ns && now_ns > owner->last_received_ns
-		       ? (now_ns - owner->last_received_ns) / 1000000u : 0;
+		       ? (now_ns - owner->last_received_ns) / 1000000u
+		       : 0;
 }
 
 void taken_over_timeout(struct work *w, uint64_t absent_ms)

@@ -22,7 +22,8 @@ struct cts_cache *walk_next(struct walk *w, struct cts_engine *e)
 {
 	for (; w->at < w->n; w->at++, w->ref = 0) {
 		struct cts_cache *cache = w->node[w->at].self
-			? NULL : cts_engine_external(e, w->node[w->at].id);
+						  ? NULL
+						  : cts_engine_external(e, w->node[w->at].id);
 
 		w->ref = cache ? cts_cache_next(cache, w->ref) : 0;
 		if (w->ref)

@@ -6,7 +6,7 @@
 #include "core/sync/engine.h"
 
 struct walk {
-	struct cts_node_info node[CTS_NODES_MAX + 1];   /* as they were when it began */
+	struct cts_node_info node[CTS_NODES_MAX + 1]; /* as they were when it began */
 	uint64_t begun_ns;
 	size_t n, at;
 	uint32_t ref;

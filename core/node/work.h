@@ -6,16 +6,16 @@
 #include "core/flow/pack.h"
 #include "core/node/takeover.h"
 
-#define STEP_ENTRIES 512u          /* kernel operations a step: 1 to 2 ms */
-#define STEP_LOOK 8192u            /* entries a step that need no operation */
+#define STEP_ENTRIES 512u /* kernel operations a step: 1 to 2 ms */
+#define STEP_LOOK 8192u   /* entries a step that need no operation */
 
 /* What an operation was for: the first four bits of its cookie. */
 enum work_for { FOR_COMMIT, FOR_PURGE, FOR_INJECT };
 
 struct work {
 	struct cts_takeover_conf conf;
-	uint64_t now;                      /* CLOCK_MONOTONIC, of this call */
-	struct cts_flow_store store;       /* the flow in hand */
+	uint64_t now;                /* CLOCK_MONOTONIC, of this call */
+	struct cts_flow_store store; /* the flow in hand */
 };
 
 static inline uint64_t cookie(enum work_for what, size_t node, uint32_t ref)
@@ -56,9 +56,8 @@ static inline bool work_unpack(struct work *w, struct cts_cache *cache, uint32_t
 /* Does the kernel hold the entry after this answer? */
 static inline bool work_in_kernel(enum cts_write_class cls)
 {
-	return cls == CTS_WRITE_CREATED || cls == CTS_WRITE_UPDATED ||
-	       cls == CTS_WRITE_NO_MASTER || cls == CTS_WRITE_NO_HELPER ||
-	       cls == CTS_WRITE_NO_STATUS;
+	return cls == CTS_WRITE_CREATED || cls == CTS_WRITE_UPDATED || cls == CTS_WRITE_NO_MASTER ||
+	       cls == CTS_WRITE_NO_HELPER || cls == CTS_WRITE_NO_STATUS;
 }
 
 #endif
