@@ -31,7 +31,7 @@ static void describe_plugin(const char *path, const struct cts_plugin *p, FILE *
 }
 
 struct describe {
-	const char *name;  /* NULL: all of them, a line each */
+	const char *name; /* NULL: all of them, a line each */
 	FILE *fp;
 	int found;
 };
@@ -45,8 +45,7 @@ static bool path_is(const char *path, const char *name)
 	return strncmp(base, name, len) == 0 && strcmp(base + len, ".so") == 0;
 }
 
-static void describe_one(void *ctx, const char *path, const struct cts_plugin *p,
-			 const char *error)
+static void describe_one(void *ctx, const char *path, const struct cts_plugin *p, const char *error)
 {
 	struct describe *d = ctx;
 

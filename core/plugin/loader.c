@@ -16,7 +16,7 @@
 #include "core/plugin/option_table.h"
 
 #define LOADER_NAME_MAX 63u
-#define LOADER_OPS_MAX 4096u   /* no ops struct will ever be larger */
+#define LOADER_OPS_MAX 4096u /* no ops struct will ever be larger */
 
 union any_ops {
 	struct cts_plugin plugin;
@@ -27,12 +27,12 @@ union any_ops {
 
 struct module {
 	struct module *next;
-	lt_dlhandle handle;    /* owned */
-	union any_ops ops;     /* the module's own, zero-filled where it is older */
+	lt_dlhandle handle; /* owned */
+	union any_ops ops;  /* the module's own, zero-filled where it is older */
 };
 
 struct cts_loader {
-	char **dirs;           /* owned */
+	char **dirs; /* owned */
 	size_t n_dirs;
 	struct module *modules;
 	char error[1024];
@@ -42,22 +42,25 @@ struct cts_loader {
  * first release. */
 static const struct kind {
 	const char *name;
-	size_t size;           /* as this core knows it */
-	size_t mandatory[5];   /* offsets of functions, closed by 0 */
+	size_t size;         /* as this core knows it */
+	size_t mandatory[5]; /* offsets of functions, closed by 0 */
 } kinds[] = {
-	[CTS_KIND_TRANSPORT] = { "transport", sizeof(struct cts_transport_ops),
-		{ offsetof(struct cts_transport_ops, create),
-		  offsetof(struct cts_transport_ops, destroy),
-		  offsetof(struct cts_transport_ops, send),
-		  offsetof(struct cts_transport_ops, max_message) } },
-	[CTS_KIND_OUTPUT] = { "output", sizeof(struct cts_output_ops),
-		{ offsetof(struct cts_output_ops, create),
-		  offsetof(struct cts_output_ops, destroy),
-		  offsetof(struct cts_output_ops, consume) } },
-	[CTS_KIND_FILTER] = { "filter", sizeof(struct cts_filter_ops),
-		{ offsetof(struct cts_filter_ops, create),
-		  offsetof(struct cts_filter_ops, destroy),
-		  offsetof(struct cts_filter_ops, apply) } },
+	[CTS_KIND_TRANSPORT] = { "transport",
+				 sizeof(struct cts_transport_ops),
+				 { offsetof(struct cts_transport_ops, create),
+				   offsetof(struct cts_transport_ops, destroy),
+				   offsetof(struct cts_transport_ops, send),
+				   offsetof(struct cts_transport_ops, max_message) } },
+	[CTS_KIND_OUTPUT] = { "output",
+			      sizeof(struct cts_output_ops),
+			      { offsetof(struct cts_output_ops, create),
+				offsetof(struct cts_output_ops, destroy),
+				offsetof(struct cts_output_ops, consume) } },
+	[CTS_KIND_FILTER] = { "filter",
+			      sizeof(struct cts_filter_ops),
+			      { offsetof(struct cts_filter_ops, create),
+				offsetof(struct cts_filter_ops, destroy),
+				offsetof(struct cts_filter_ops, apply) } },
 };
 
 static const struct kind *kind_find(unsigned int kind)
@@ -336,8 +339,10 @@ static struct module *loader_find(struct cts_loader *l, const char *name)
 		if (strcmp(m->ops.plugin.name, name) == 0)
 			return m;
 	if (!name_is_sane(name)) {
-		loader_fail(l, EINVAL, "\"%.64s\" is no name of a plugin, allowed: letters, "
-				       "digits, _ and -", name);
+		loader_fail(l, EINVAL,
+			    "\"%.64s\" is no name of a plugin, allowed: letters, "
+			    "digits, _ and -",
+			    name);
 		return NULL;
 	}
 	if (!module_path(l, name, path, sizeof(path))) {

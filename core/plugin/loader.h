@@ -14,7 +14,7 @@
 
 struct cts_loader;
 struct cts_loader *cts_loader_create(const char *const *path, size_t n_path);
-void cts_loader_destroy(struct cts_loader *l);       /* closes all modules */
+void cts_loader_destroy(struct cts_loader *l); /* closes all modules */
 
 /*
  * The plugin `name` of this kind: its ops, zero-filled at the end where the
@@ -28,7 +28,8 @@ const char *cts_loader_error(const struct cts_loader *l);
 /* One call for each module that can be found, broken ones with plugin NULL. */
 int cts_loader_each(struct cts_loader *l,
 		    void (*fn)(void *ctx, const char *path, const struct cts_plugin *plugin,
-			       const char *error), void *ctx);
+			       const char *error),
+		    void *ctx);
 const char *cts_kind_name(enum cts_plugin_kind kind);
 
 /* What `--plugins [NAME]` prints. 0, or -1 when NAME was not found. */

@@ -32,8 +32,8 @@ const char *cts_option_table_check(const struct cts_option *table)
 
 		if (type == CTS_OPT_END || type >= CTS_OPT_TYPE_MAX || row->type >> 16)
 			return "the option table has a type that the core does not know";
-		if (row->type >> 8 && (type != CTS_OPT_LIST ||
-				       cts_option_item_type(row) >= CTS_OPT_LIST))
+		if (row->type >> 8 &&
+		    (type != CTS_OPT_LIST || cts_option_item_type(row) >= CTS_OPT_LIST))
 			return "the option table has a list of something that is no item";
 		if (type == CTS_OPT_CHOICE && !row->choices)
 			return "the option table has a choice without choices";
@@ -52,8 +52,8 @@ void cts_parse_error(struct cts_parse *ps, const char *name, unsigned int line, 
 	const struct cts_options *opt = ps->opt;
 
 	ps->failed = true;
-	cts_report_error(ps->report, opt->file, line ? line : opt->line, "%s%s%s: %s",
-			 opt->subject, *opt->subject ? "." : "", name, why);
+	cts_report_error(ps->report, opt->file, line ? line : opt->line, "%s%s%s: %s", opt->subject,
+			 *opt->subject ? "." : "", name, why);
 }
 
 /* One more of the names that are allowed. */
@@ -74,8 +74,7 @@ void cts_parse_unknown(struct cts_parse *ps, const char *name, unsigned int line
 		word += strcspn(word, " ");
 	}
 	for (size_t i = 0; i < ps->opt->n; i++)
-		add_name(why, sizeof(why), ps->opt->table[i].name,
-			 strlen(ps->opt->table[i].name));
+		add_name(why, sizeof(why), ps->opt->table[i].name, strlen(ps->opt->table[i].name));
 	if (!ps->ignore && !ps->opt->n)
 		add_name(why, sizeof(why), "none", 4);
 	cts_parse_error(ps, name, line, why);
@@ -144,7 +143,7 @@ struct cts_options *cts_parse_end(struct cts_parse *ps)
 }
 
 int cts_parse_begin(struct cts_parse *ps, const struct cts_option *table, const char *subject,
-		       const char *file)
+		    const char *file)
 {
 	const char *flaw = cts_option_table_check(table);
 

@@ -13,14 +13,14 @@
 
 /* Where reports go: one line without line feed each, control characters masked. */
 struct cts_report {
-	void (*line)(void *ctx, const char *text);  /* NULL: to the log, as errors */
+	void (*line)(void *ctx, const char *text); /* NULL: to the log, as errors */
 	void *ctx;
 	unsigned int errors;
-	const char *file;   /* lent; stands for settings that name no file, may be NULL */
+	const char *file; /* lent; stands for settings that name no file, may be NULL */
 };
 /* file NULL: nothing in front; line 0: the file alone. */
-void cts_report_error(struct cts_report *r, const char *file, unsigned int line,
-		      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void cts_report_error(struct cts_report *r, const char *file, unsigned int line, const char *fmt,
+		      ...) __attribute__((format(printf, 4, 5)));
 
 /*
  * group may be NULL (all defaults). ignore: names in the group that are somebody
@@ -37,7 +37,7 @@ struct cts_options *cts_options_parse(const struct cts_option *table, const conf
  */
 struct cts_options *cts_options_parse_text(const struct cts_option *table, const char *text,
 					   const char *subject, struct cts_report *report);
-void cts_options_free(struct cts_options *opt);   /* takes NULL */
+void cts_options_free(struct cts_options *opt); /* takes NULL */
 
 /* The row of that name, or NULL. table may be NULL. */
 const struct cts_option *cts_option_find(const struct cts_option *table, const char *name);

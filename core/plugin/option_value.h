@@ -5,19 +5,19 @@
 
 #include "core/plugin/option_table.h"
 
-#define CTS_OPTION_ROWS_MAX 256u      /* of one table */
-#define CTS_OPTION_TEXT_MAX 4096u     /* bytes of one value */
-#define CTS_OPTION_ITEMS_MAX 65536u   /* of a list whose row sets no limit */
+#define CTS_OPTION_ROWS_MAX 256u    /* of one table */
+#define CTS_OPTION_TEXT_MAX 4096u   /* bytes of one value */
+#define CTS_OPTION_ITEMS_MAX 65536u /* of a list whose row sets no limit */
 #define CTS_OPTION_WHY_MAX 512u
 
 struct option_value {
-	bool set;             /* in the file, not by default */
+	bool set; /* in the file, not by default */
 	bool flag;
-	unsigned int line;    /* where it was set, 0: not known */
+	unsigned int line; /* where it was set, 0: not known */
 	int64_t number;
-	char *text;           /* owned */
-	char **items;         /* owned */
-	unsigned int *lines;  /* owned; of each item */
+	char *text;          /* owned */
+	char **items;        /* owned */
+	unsigned int *lines; /* owned; of each item */
 	size_t n_items;
 };
 

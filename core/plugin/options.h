@@ -6,12 +6,12 @@
 #include "core/plugin/option_value.h"
 
 struct cts_options {
-	const struct cts_option *table;  /* lent */
-	char *subject;                   /* owned; may be "" */
-	char *file;                      /* owned; NULL: not from a file */
-	unsigned int line;               /* where the group begins */
-	size_t n;                        /* rows of the table */
-	struct option_value values[];    /* one for each row */
+	const struct cts_option *table; /* lent */
+	char *subject;                  /* owned; may be "" */
+	char *file;                     /* owned; NULL: not from a file */
+	unsigned int line;              /* where the group begins */
+	size_t n;                       /* rows of the table */
+	struct option_value values[];   /* one for each row */
 };
 
 /* -- a parse: option_table.c -- */
@@ -19,7 +19,7 @@ struct cts_options {
 struct cts_parse {
 	struct cts_options *opt;
 	struct cts_report *report;
-	const char *ignore;          /* names of somebody else, split by spaces, or NULL */
+	const char *ignore; /* names of somebody else, split by spaces, or NULL */
 	bool failed;
 };
 
