@@ -19,16 +19,16 @@
 
 #include "core/runtime/control.h"
 
-#define CONTROL_REQUEST_S 10    /* for a client to say what it wants */
-#define CONTROL_READ_S 60       /* for it to read some of the answer */
+#define CONTROL_REQUEST_S 10 /* for a client to say what it wants */
+#define CONTROL_READ_S 60    /* for it to read some of the answer */
 
 struct cts_request {
 	struct cts_control *control;
-	struct bufferevent *bev;      /* owned */
+	struct bufferevent *bev; /* owned */
 	struct cts_request *next;
-	bool may_change;              /* root, or the daemon's own user */
+	bool may_change; /* root, or the daemon's own user */
 	bool started, finished;
-	bool gone;                    /* to be freed by the next sweep */
+	bool gone; /* to be freed by the next sweep */
 	bool (*step)(void *state, struct cts_request *r);
 	void (*ended)(void *state);
 	void *state;
@@ -39,7 +39,7 @@ struct cts_control {
 	struct event_base *base;
 	const struct cts_control_command *commands;
 	void *ctx;
-	struct cts_request *requests;    /* owned */
+	struct cts_request *requests; /* owned */
 	struct cts_control_stats stats;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
@@ -139,8 +139,7 @@ static int split(char *line, char **argv, int max)
 	return argc;
 }
 
-static const struct cts_control_command *find_command(const struct cts_control *c,
-						      const char *word)
+static const struct cts_control_command *find_command(const struct cts_control *c, const char *word)
 {
 	for (const struct cts_control_command *cmd = c->commands; cmd->word; cmd++)
 		if (strcmp(cmd->word, word) == 0)

@@ -17,17 +17,17 @@
 
 #include "core/runtime/loop.h"
 
-#define CTS_CONTROL_LINE_MAX 512u     /* bytes of a request */
+#define CTS_CONTROL_LINE_MAX 512u /* bytes of a request */
 #define CTS_CONTROL_ARGS_MAX 8
 #define CTS_CONTROL_CLIENTS_MAX 64u
-#define CTS_CONTROL_BUFFER 65536u     /* answer bytes that may wait for a client, about */
+#define CTS_CONTROL_BUFFER 65536u /* answer bytes that may wait for a client, about */
 
 struct cts_control;
 struct cts_request;
 
 struct cts_control_command {
-	const char *word;             /* NULL closes a table */
-	bool changes;                 /* only root and the daemon's own user may */
+	const char *word; /* NULL closes a table */
+	bool changes;     /* only root and the daemon's own user may */
 	/*
 	 * Begin, and finish at once with cts_request_finish(), or go on in steps
 	 * after cts_request_steps(). argv[0] is the word, argv[argc] is NULL.
@@ -48,7 +48,9 @@ void cts_control_drain(struct cts_control *c);
  * the end of each turn; true: there is more to do at once. */
 bool cts_control_step(struct cts_control *c);
 
-struct cts_control_stats { uint64_t requests, garbage, refused, clients; };
+struct cts_control_stats {
+	uint64_t requests, garbage, refused, clients;
+};
 void cts_control_get_stats(const struct cts_control *c, struct cts_control_stats *st);
 
 /* -- one request -- */

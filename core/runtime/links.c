@@ -12,28 +12,28 @@
 #include "core/runtime/links.h"
 #include "core/runtime/loop.h"
 
-#define LINK_NODES_MAX 64u            /* nodes and their peer numbers that are remembered */
+#define LINK_NODES_MAX 64u /* nodes and their peer numbers that are remembered */
 /* A link that failed has to be good for so long before it comes first again: twice
  * as long each time, so that one that comes and goes does not take the traffic along. */
 #define LINK_HOLD_NS UINT64_C(2000000000)          /* it was down, or silent */
-#define LINK_HOLD_ONE_WAY_NS UINT64_C(10000000000)    /* what was sent did not arrive */
+#define LINK_HOLD_ONE_WAY_NS UINT64_C(10000000000) /* what was sent did not arrive */
 #define LINK_HOLD_MAX_NS UINT64_C(320000000000)
 /* What is found missing so soon after a switch may have been sent before it. */
 #define LINK_ATTRIBUTE_NS UINT64_C(1000000000)
-#define LINK_MESSAGE_MIN 548u         /* what any IPv4 path carries: 576 less headers */
+#define LINK_MESSAGE_MIN 548u /* what any IPv4 path carries: 576 less headers */
 
 struct link {
-	struct cts_links *links;          /* whose it is */
+	struct cts_links *links; /* whose it is */
 	unsigned int index;
 	const struct cts_config_block *block;
 	const struct cts_transport_ops *ops;
-	struct cts_transport_host host;   /* lent to the instance */
-	void *priv;                       /* owned */
+	struct cts_transport_host host; /* lent to the instance */
+	void *priv;                     /* owned */
 	bool up;
-	bool used;                        /* messages go out here */
-	bool good;                        /* up, and receives from all that are received anywhere */
-	bool held_down;                   /* it failed and was not good for long enough since */
-	uint64_t hold_ns;                 /* how long that is; 0: it never failed */
+	bool used;        /* messages go out here */
+	bool good;        /* up, and receives from all that are received anywhere */
+	bool held_down;   /* it failed and was not good for long enough since */
+	uint64_t hold_ns; /* how long that is; 0: it never failed */
 	uint64_t good_since_ns, failed_ns;
 	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 };
@@ -46,15 +46,15 @@ struct link_node {
 };
 
 struct cts_links {
-	struct cts_loop *loop;            /* lent */
-	struct cts_timer *timer;          /* owned */
-	const struct cts_links_ops *ops;  /* lent */
+	struct cts_loop *loop;           /* lent */
+	struct cts_timer *timer;         /* owned */
+	const struct cts_links_ops *ops; /* lent */
 	void *ctx;
 	uint64_t silence_ns;
-	uint64_t probe_ns;                /* when standby links get a message again */
+	uint64_t probe_ns; /* when standby links get a message again */
 	uint64_t switches, switched_ns;
-	int active;                       /* index, or -1: no link is up */
-	bool several;                     /* more than one link is used */
+	int active;   /* index, or -1: no link is up */
+	bool several; /* more than one link is used */
 	size_t n, n_nodes;
 	struct link link[CTS_CONFIG_TRANSPORTS_MAX];
 	struct link_node nodes[LINK_NODES_MAX];
@@ -88,7 +88,7 @@ static struct link_node *find_node(struct cts_links *l, uint32_t node)
 }
 
 static bool received_on(const struct cts_links *l, const struct link_node *n, size_t link,
-		     uint64_t now)
+			uint64_t now)
 {
 	return n->received_ns[link] && now - n->received_ns[link] < l->silence_ns;
 }
@@ -298,7 +298,9 @@ static void host_link_changed(void *ctx)
 		const char *device = link_device(k, &st); /* fills st, so before it is read */
 
 		cts_info("links: %s (%s) is %s", k->block->plugin, device,
-			 up ? "up" : st.carrier ? "down" : "without carrier");
+			 up           ? "up"
+			 : st.carrier ? "down"
+				      : "without carrier");
 		k->up = up;
 	}
 	links_choose(k->links);
@@ -552,7 +554,8 @@ void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info
 	info->status.up = k->up;
 }
 
-unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p, unsigned int max)
+unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p,
+				 unsigned int max)
 {
 	unsigned int n = 0;
 

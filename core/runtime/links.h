@@ -21,7 +21,8 @@ struct cts_links_ops {
 			 unsigned int n);
 	/* There is room again, or another link carries the traffic now. */
 	void (*writable)(void *ctx);
-	/* A transport with membership says that node has left, and it is received on no other link. */
+	/* A transport with membership says that node has left, and it is received on no other link.
+	 */
 	void (*node_down)(void *ctx, uint32_t node);
 	/* A transport with membership met somebody who does not know us yet: announce. */
 	void (*announce)(void *ctx);
@@ -33,7 +34,7 @@ struct cts_links;
 struct cts_links *cts_links_create(struct cts_loop *loop, const struct cts_config_block *blocks,
 				   size_t n, unsigned int silence_ms,
 				   const struct cts_links_ops *ops, void *ctx);
-void cts_links_destroy(struct cts_links *l);   /* takes NULL */
+void cts_links_destroy(struct cts_links *l); /* takes NULL */
 
 /* n whole messages to the node, 0: to all; as send() in ctsync/transport.h. */
 int cts_links_send(struct cts_links *l, const struct iovec *msg, unsigned int n, uint32_t node);
@@ -47,9 +48,9 @@ void cts_links_received(struct cts_links *l, unsigned int link, uint32_t peer, u
 void cts_links_undelivered(struct cts_links *l);
 
 struct cts_link_info {
-	const char *plugin;                     /* lent */
-	bool active;                            /* carries the traffic */
-	bool received;                          /* from somebody, lately */
+	const char *plugin; /* lent */
+	bool active;        /* carries the traffic */
+	bool received;      /* from somebody, lately */
 	/* Messages of the nodes and their bytes, as the transport took and brought them:
 	 * one to all of several peers counts once. */
 	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
@@ -63,7 +64,8 @@ void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
 
 size_t cts_links_count(const struct cts_links *l);
 void cts_links_info(const struct cts_links *l, size_t link, struct cts_link_info *info);
-unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p, unsigned int max);
+unsigned int cts_links_own_flows(const struct cts_links *l, struct cts_flow_pattern *p,
+				 unsigned int max);
 /* Do all transports have membership? */
 bool cts_links_membership(const struct cts_links *l);
 uint64_t cts_links_switches(const struct cts_links *l);

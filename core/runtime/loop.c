@@ -10,31 +10,31 @@
 #include "core/runtime/loop.h"
 
 struct cts_loop {
-	struct event_base *base;         /* owned */
+	struct event_base *base; /* owned */
 	bool (*turn)(void *ctx);
 	void *turn_ctx;
-	uint64_t now_ns;                 /* 0: not read yet in this turn */
-	uint64_t longest_ns;             /* a turn took */
-	uint64_t pause_ns;               /* until when the next turn waits; 0: for events */
+	uint64_t now_ns;     /* 0: not read yet in this turn */
+	uint64_t longest_ns; /* a turn took */
+	uint64_t pause_ns;   /* until when the next turn waits; 0: for events */
 	bool stop;
 };
 
 struct cts_watch {
-	struct event *read, *write;      /* owned */
+	struct event *read, *write; /* owned */
 	void (*ready)(void *ctx, unsigned int flags);
 	void *ctx;
-	unsigned int flags;              /* what is waited for */
+	unsigned int flags; /* what is waited for */
 };
 
 struct cts_timer {
-	struct event *ev;                /* owned */
-	uint64_t due_ns;                 /* CLOCK_MONOTONIC */
+	struct event *ev; /* owned */
+	uint64_t due_ns;  /* CLOCK_MONOTONIC */
 	void (*fire)(void *ctx);
 	void *ctx;
 };
 
 struct cts_signal {
-	struct event *ev;                /* owned */
+	struct event *ev; /* owned */
 	void (*fn)(void *ctx, int signo);
 	void *ctx;
 };

@@ -9,7 +9,7 @@
 
 struct event_base;
 
-struct cts_loop *cts_loop_create(void);         /* NULL, errno */
+struct cts_loop *cts_loop_create(void); /* NULL, errno */
 /* Watches, timers and signals must be gone before. Takes NULL. */
 void cts_loop_destroy(struct cts_loop *loop);
 
@@ -40,7 +40,7 @@ uint64_t cts_loop_longest_ns(const struct cts_loop *loop);
 struct cts_signal;
 struct cts_signal *cts_signal_create(struct cts_loop *loop, int signo,
 				     void (*fn)(void *ctx, int signo), void *ctx);
-void cts_signal_destroy(struct cts_signal *s);  /* takes NULL */
+void cts_signal_destroy(struct cts_signal *s); /* takes NULL */
 
 /* For libevent's bufferevents and listeners. */
 struct event_base *cts_loop_base(struct cts_loop *loop);
