@@ -68,23 +68,18 @@ static void cmd_flush(void *ctx, struct cts_request *r, int argc, char **argv)
 		cts_node_flush_internal(d->node);
 	if (external)
 		cts_engine_flush_external(d->engine, now);
-	cts_info("flush: %s", argc < 2 ? "both caches" : internal ? "internal cache" : "external cache");
+	cts_info("flush: %s", argc < 2   ? "both caches"
+			      : internal ? "internal cache"
+					 : "external cache");
 	cts_request_finish(r, 0, NULL);
 }
 
 const struct cts_control_command daemon_commands[] = {
-	{ "bulk", true, cmd_bulk },
-	{ "commit", true, cmd_commit },
-	{ "demote", true, cmd_demote },
-	{ "dump", false, cmd_dump },
-	{ "flush", true, cmd_flush },
-	{ "flush-kernel", true, cmd_flush_kernel },
-	{ "promote", true, cmd_promote },
-	{ "purge", true, cmd_purge },
-	{ "resync", true, cmd_resync },
-	{ "resync-kernel", true, cmd_resync_kernel },
-	{ "stats", false, cmd_stats },
-	{ "status", false, cmd_status },
-	{ "stop", true, cmd_stop },
-	{ NULL, false, NULL }
+	{ "bulk", true, cmd_bulk },       { "commit", true, cmd_commit },
+	{ "demote", true, cmd_demote },   { "dump", false, cmd_dump },
+	{ "flush", true, cmd_flush },     { "flush-kernel", true, cmd_flush_kernel },
+	{ "promote", true, cmd_promote }, { "purge", true, cmd_purge },
+	{ "resync", true, cmd_resync },   { "resync-kernel", true, cmd_resync_kernel },
+	{ "stats", false, cmd_stats },    { "status", false, cmd_status },
+	{ "stop", true, cmd_stop },       { NULL, false, NULL }
 };

@@ -12,14 +12,14 @@
 
 #include "cli/conntrackd/daemon.h"
 
-#define DUMP_STEP 256u   /* entries a step: well below a millisecond */
+#define DUMP_STEP 256u /* entries a step: well below a millisecond */
 
 struct dump {
 	struct daemon *d;
 	bool xml, external;
-	uint32_t nodes[CTS_NODES_MAX + 1];   /* of the caches; 0: the internal one */
+	uint32_t nodes[CTS_NODES_MAX + 1]; /* of the caches; 0: the internal one */
 	size_t n, at;
-	uint32_t ref;                        /* the last one that was written */
+	uint32_t ref; /* the last one that was written */
 	struct cts_flow_store store;
 };
 
@@ -61,8 +61,8 @@ static void write_entry(struct dump *dump, struct cts_request *r, struct cts_cac
 
 	key_len = data ? cts_packed_key_len(data, len) : 0;
 	/* Entries that only wait for their GONE to be acknowledged are not shown. */
-	if (!key_len || (!dump->external &&
-			 cts_engine_find(dump->d->engine, data, key_len) != dump->ref))
+	if (!key_len ||
+	    (!dump->external && cts_engine_find(dump->d->engine, data, key_len) != dump->ref))
 		return;
 	if (cts_flow_unpack(data, len, &dump->store, NULL) < 0)
 		return;
@@ -79,8 +79,9 @@ static bool dump_step(void *state, struct cts_request *r)
 
 	for (unsigned int i = 0; i < DUMP_STEP; i++) {
 		struct cts_cache *cache = dump->external
-			? cts_engine_external(dump->d->engine, dump->nodes[dump->at])
-			: cts_engine_internal(dump->d->engine);
+						  ? cts_engine_external(dump->d->engine,
+									dump->nodes[dump->at])
+						  : cts_engine_internal(dump->d->engine);
 
 		dump->ref = cache ? cts_cache_next(cache, dump->ref) : 0;
 		if (dump->ref) {
@@ -97,7 +98,7 @@ static bool dump_step(void *state, struct cts_request *r)
 
 /* Without a sync group there is no cache but the kernel's own table. */
 struct kernel_dump {
-	struct cts_dump *dump;   /* owned */
+	struct cts_dump *dump; /* owned */
 	struct cts_request *r;
 	bool xml;
 };
@@ -186,8 +187,9 @@ void cmd_dump(void *ctx, struct cts_request *r, int argc, char **argv)
 	dump->external = external;
 	if (!external)
 		dump->n = 1;
-	n = external ? cts_engine_nodes(d->engine, info, CTS_NODES_MAX + 1,
-					cts_loop_now_ns(d->loop)) : 0;
+	n = external
+		    ? cts_engine_nodes(d->engine, info, CTS_NODES_MAX + 1, cts_loop_now_ns(d->loop))
+		    : 0;
 	for (size_t i = 0; i < n; i++)
 		if (!info[i].self)
 			dump->nodes[dump->n++] = info[i].id;

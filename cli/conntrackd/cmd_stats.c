@@ -141,7 +141,9 @@ static void print_links(struct daemon *d, struct cts_request *r)
 		cts_links_info(d->links, i, &l);
 		cts_request_printf(r, "%s traffic device=%s status=%s role=%s:\n",
 				   link_word(l.plugin), l.status.device,
-				   l.status.up ? "RUNNING" : l.status.carrier ? "DOWN" : "NO-CARRIER",
+				   l.status.up        ? "RUNNING"
+				   : l.status.carrier ? "DOWN"
+						      : "NO-CARRIER",
 				   l.active ? "ACTIVE" : "BACKUP");
 		print_counters(r, &l);
 	}
@@ -224,9 +226,9 @@ static void stats_network(struct daemon *d, struct cts_request *r)
 			   (ull)e.sent_deletes, (ull)e.recv_deletes, (ull)e.gaps_opened,
 			   (ull)e.gaps_closed, (ull)e.retransmitted_entries, (ull)e.digests_sent,
 			   (ull)e.digests_equal, (ull)e.digests_differ, (ull)e.pulls_sent,
-			   (ull)e.lists_received, (ull)e.drops_sent, (ull)e.challenges_sent, (ull)e.proofs_sent,
-			   (ull)e.wrong_cluster, (ull)e.wrong_epoch, (ull)e.not_in_list,
-			   (ull)cts_links_switches(d->links));
+			   (ull)e.lists_received, (ull)e.drops_sent, (ull)e.challenges_sent,
+			   (ull)e.proofs_sent, (ull)e.wrong_cluster, (ull)e.wrong_epoch,
+			   (ull)e.not_in_list, (ull)cts_links_switches(d->links));
 	status_print_peers(d, r);
 }
 
@@ -299,8 +301,8 @@ static void stats_runtime(struct daemon *d, struct cts_request *r)
 			   "\tcurrent buffer size (in bytes):\t%12zu\n"
 			   "\tevents lost:\t\t\t%12llu\n\n",
 			   (ull)rd.events.received, (ull)d->filtered, (ull)rd.events.unknown,
-			   (ull)(rd.events.malformed + rd.events.truncated),
-			   (ull)rd.malformed_dump, (ull)rd.losses,
+			   (ull)(rd.events.malformed + rd.events.truncated), (ull)rd.malformed_dump,
+			   (ull)rd.losses,
 			   d->takeover ? (ull)cts_takeover_kernel_flushes(d->takeover) : 0ull,
 			   (ull)rd.reconciliations, rd.buffer_size, (ull)rd.lost);
 	if (d->engine) {
@@ -389,17 +391,12 @@ void cmd_stats(void *ctx, struct cts_request *r, int argc, char **argv)
 		const char *word;
 		void (*print)(struct daemon *d, struct cts_request *r);
 	} words[] = {
-		{ "ct", stats_plain },
-		{ "network", stats_network },
-		{ "cache", stats_cache },
-		{ "runtime", stats_runtime },
-		{ "link", stats_link },
-		{ "multicast", stats_link },
-		{ "rsqueue", stats_rsqueue },
-		{ "queue", stats_queue },
-		{ "process", stats_nothing },  /* there are no child processes */
-		{ "expect", stats_nothing },
-		{ "outputs", stats_outputs },
+		{ "ct", stats_plain },        { "network", stats_network },
+		{ "cache", stats_cache },     { "runtime", stats_runtime },
+		{ "link", stats_link },       { "multicast", stats_link },
+		{ "rsqueue", stats_rsqueue }, { "queue", stats_queue },
+		{ "process", stats_nothing }, /* there are no child processes */
+		{ "expect", stats_nothing },  { "outputs", stats_outputs },
 	};
 	const char *word = argc > 1 ? argv[1] : "ct";
 
@@ -410,6 +407,8 @@ void cmd_stats(void *ctx, struct cts_request *r, int argc, char **argv)
 		cts_request_finish(r, 0, NULL);
 		return;
 	}
-	cts_request_finish(r, 1, "-s %s: unknown, known: network, cache, runtime, link, rsqueue, "
-				 "queue, ct, expect, process, outputs\n", word);
+	cts_request_finish(r, 1,
+			   "-s %s: unknown, known: network, cache, runtime, link, rsqueue, "
+			   "queue, ct, expect, process, outputs\n",
+			   word);
 }

@@ -70,8 +70,8 @@ static void print_peer(struct cts_request *r, const struct cts_node_info *n, uin
 			   "\tit holds this node's flows: %s%s; lag %llu records, %llu ms\n"
 			   "\tthis node holds its flows: %s%s\n",
 			   n->holds_mine ? "not confirmed, " : "yes",
-			   n->holds_mine ? n->holds_mine : "", (ull)n->lag_records,
-			   (ull)n->lag_ms, n->held_here ? "not confirmed, " : "yes",
+			   n->holds_mine ? n->holds_mine : "", (ull)n->lag_records, (ull)n->lag_ms,
+			   n->held_here ? "not confirmed, " : "yes",
 			   n->held_here ? n->held_here : "");
 	print_differences(r, n);
 	cts_request_printf(r,
@@ -114,8 +114,11 @@ static void print_text(struct daemon *d, struct cts_request *r, const struct cts
 
 		cts_links_info(d->links, i, &l);
 		cts_request_printf(r, "link %s %s: %s, %s%s\n", l.plugin, l.status.device,
-				   l.status.up ? "up" : l.status.carrier ? "down" : "no carrier",
-				   l.active ? "active" : "standby", l.received ? ", nodes are received on it" : "");
+				   l.status.up        ? "up"
+				   : l.status.carrier ? "down"
+						      : "no carrier",
+				   l.active ? "active" : "standby",
+				   l.received ? ", nodes are received on it" : "");
 	}
 }
 
@@ -132,32 +135,32 @@ static json_t *differs_json(uint32_t differs)
 /* What was confirmed: null where it is so, else why not. */
 static json_t *health_json(const struct cts_node_info *n, uint64_t now)
 {
-	return json_pack("{s:s?, s:s?, s:b, s:b, s:I, s:o, s:I}",
-			 "holds_mine_why_not", n->holds_mine, "held_here_why_not", n->held_here,
-			 "complete", n->complete, "gone", n->gone,
-			 "gone_ms", n->gone ? (json_int_t)n->gone_ms : (json_int_t)0,
-			 "differs", differs_json(n->differs), "received_ms_ago",
+	return json_pack("{s:s?, s:s?, s:b, s:b, s:I, s:o, s:I}", "holds_mine_why_not",
+			 n->holds_mine, "held_here_why_not", n->held_here, "complete", n->complete,
+			 "gone", n->gone, "gone_ms",
+			 n->gone ? (json_int_t)n->gone_ms : (json_int_t)0, "differs",
+			 differs_json(n->differs), "received_ms_ago",
 			 n->last_received_ns ? (json_int_t)((now - n->last_received_ns) / 1000000u)
-					  : (json_int_t)-1);
+					     : (json_int_t)-1);
 }
 
 static json_t *peer_json(const struct cts_node_info *n, uint64_t now)
 {
-	json_t *peer = json_pack("{s:s, s:I, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"name", n->name, "id", (json_int_t)n->id, "state", peer_state_name(n->state),
-		"in_sync", n->in_sync, "holds_mine", !n->holds_mine, "held_here", !n->held_here,
-		"flows", (json_int_t)n->entries, "orphans", (json_int_t)n->orphans,
-		"refused", (json_int_t)n->refused, "lag_ms", (json_int_t)n->lag_ms,
-		"lag_messages", (json_int_t)n->lag_messages,
-		"lag_records", (json_int_t)n->lag_records);
-	json_t *traffic = json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-		"gaps", (int)n->open_gaps, "gaps_opened", (json_int_t)n->gaps_opened,
-		"retransmitted", (json_int_t)n->retransmitted, "resets", (json_int_t)n->resets,
-		"rtt_us", (json_int_t)n->rtt_us, "window_bytes", (json_int_t)n->window_bytes,
-		"sent_messages", (json_int_t)n->sent_messages,
-		"sent_bytes", (json_int_t)n->sent_bytes,
-		"recv_messages", (json_int_t)n->recv_messages,
-		"recv_bytes", (json_int_t)n->recv_bytes);
+	json_t *peer = json_pack(
+		"{s:s, s:I, s:s, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "name", n->name,
+		"id", (json_int_t)n->id, "state", peer_state_name(n->state), "in_sync", n->in_sync,
+		"holds_mine", !n->holds_mine, "held_here", !n->held_here, "flows",
+		(json_int_t)n->entries, "orphans", (json_int_t)n->orphans, "refused",
+		(json_int_t)n->refused, "lag_ms", (json_int_t)n->lag_ms, "lag_messages",
+		(json_int_t)n->lag_messages, "lag_records", (json_int_t)n->lag_records);
+	json_t *traffic = json_pack(
+		"{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "gaps", (int)n->open_gaps,
+		"gaps_opened", (json_int_t)n->gaps_opened, "retransmitted",
+		(json_int_t)n->retransmitted, "resets", (json_int_t)n->resets, "rtt_us",
+		(json_int_t)n->rtt_us, "window_bytes", (json_int_t)n->window_bytes, "sent_messages",
+		(json_int_t)n->sent_messages, "sent_bytes", (json_int_t)n->sent_bytes,
+		"recv_messages", (json_int_t)n->recv_messages, "recv_bytes",
+		(json_int_t)n->recv_bytes);
 	json_t *health = health_json(n, now);
 
 	json_object_update(peer, health);
@@ -172,15 +175,13 @@ static json_t *link_json(const struct cts_link_info *l)
 	const struct cts_transport_status *s = &l->status;
 
 	return json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "plugin", l->plugin, "device", s->device, "up", s->up,
-			 "carrier", s->carrier, "active", l->active, "received", l->received,
-			 "sent_bytes", (json_int_t)l->sent_bytes,
-			 "sent_messages", (json_int_t)l->sent_messages,
-			 "sent_errors", (json_int_t)s->sent_errors,
-			 "recv_bytes", (json_int_t)l->recv_bytes,
-			 "recv_messages", (json_int_t)l->recv_messages,
-			 "recv_dropped", (json_int_t)s->recv_dropped,
-			 "refused", (json_int_t)s->refused);
+			 "plugin", l->plugin, "device", s->device, "up", s->up, "carrier",
+			 s->carrier, "active", l->active, "received", l->received, "sent_bytes",
+			 (json_int_t)l->sent_bytes, "sent_messages", (json_int_t)l->sent_messages,
+			 "sent_errors", (json_int_t)s->sent_errors, "recv_bytes",
+			 (json_int_t)l->recv_bytes, "recv_messages", (json_int_t)l->recv_messages,
+			 "recv_dropped", (json_int_t)s->recv_dropped, "refused",
+			 (json_int_t)s->refused);
 }
 
 static void print_json(struct daemon *d, struct cts_request *r, const struct cts_node_health *st)
@@ -199,18 +200,16 @@ static void print_json(struct daemon *d, struct cts_request *r, const struct cts
 		json_array_append_new(links, link_json(&l));
 	}
 	all = json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:s?, s:I, s:I, s:I, s:I, s:o, s:o}",
-			"node", d->conf->node,
-			"role", st->role, "state", st->state, "code", st->code,
-			"ready", d->engine ? st->reader.ready : true,
-			"eligible", d->engine && !st->why_not, "eligible_why_not", st->why_not,
-			"lacking", d->takeover ? (json_int_t)cts_takeover_lacking(d->takeover)
-					       : (json_int_t)0,
-			"flows", d->engine
-				? (json_int_t)cts_cache_count(cts_engine_internal(d->engine))
-				: (json_int_t)cts_table_count(),
-			"events_lost", (json_int_t)st->reader.lost,
-			"uptime_s", (json_int_t)((now - d->started_ns) / 1000000000u),
-			"peers", peers, "links", links);
+			"node", d->conf->node, "role", st->role, "state", st->state, "code",
+			st->code, "ready", d->engine ? st->reader.ready : true, "eligible",
+			d->engine && !st->why_not, "eligible_why_not", st->why_not, "lacking",
+			d->takeover ? (json_int_t)cts_takeover_lacking(d->takeover) : (json_int_t)0,
+			"flows",
+			d->engine ? (json_int_t)cts_cache_count(cts_engine_internal(d->engine))
+				  : (json_int_t)cts_table_count(),
+			"events_lost", (json_int_t)st->reader.lost, "uptime_s",
+			(json_int_t)((now - d->started_ns) / 1000000000u), "peers", peers, "links",
+			links);
 	text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
 	if (text)
 		cts_request_printf(r, "%s\n", text);
@@ -226,7 +225,8 @@ void cmd_status(void *ctx, struct cts_request *r, int argc, char **argv)
 
 	cts_node_get_health(d->node, &st);
 	if (argc > 1 && strcmp(argv[1], "eligible") == 0) {
-		cts_request_finish(r, st.why_not != NULL, st.why_not ? "not eligible: %s\n" : "%.0s",
+		cts_request_finish(r, st.why_not != NULL,
+				   st.why_not ? "not eligible: %s\n" : "%.0s",
 				   st.why_not ? st.why_not : "");
 		return;
 	}

@@ -10,8 +10,8 @@
 /* A client that waits for the end of a job. */
 struct job {
 	struct daemon *d;
-	struct cts_request *r;         /* lent; NULL: the client has gone */
-	struct cts_timer *deadline;    /* owned; promote only */
+	struct cts_request *r;      /* lent; NULL: the client has gone */
+	struct cts_timer *deadline; /* owned; promote only */
 	bool promote;
 };
 

@@ -25,7 +25,7 @@ static int traffic_consume(void *ctx, const struct cts_batch *batch)
 	for (i = 0; i < batch->n; i++)
 		d->filtered += cts_batch_dropped(batch, i) &&
 			       batch->ev[i]->origin == CTS_ORIGIN_KERNEL;
-	cts_batch_for_each(i, ev, batch) {
+	cts_batch_for_each (i, ev, batch) {
 		if (!ev->flow || ev->type == CTS_EVENT_UPDATE)
 			continue;
 		if (ev->type == CTS_EVENT_NEW) {
@@ -101,7 +101,9 @@ static int create_pipeline(struct daemon *d)
 	if (!d->pipeline || create_node(d) < 0)
 		return -1;
 	d->traffic = (struct cts_consumer){
-		.name = "traffic", .origins = 1u << CTS_ORIGIN_KERNEL, .ctx = d,
+		.name = "traffic",
+		.origins = 1u << CTS_ORIGIN_KERNEL,
+		.ctx = d,
 		.consume = traffic_consume,
 	};
 	if (cts_pipeline_add_consumer(d->pipeline, &d->traffic) < 0)

@@ -11,8 +11,8 @@
 #include "cli/conntrackd/instances.h"
 
 struct daemon {
-	struct cts_config *conf;      /* lent */
-	struct cts_loop *loop;        /* owned, as all that follows */
+	struct cts_config *conf; /* lent */
+	struct cts_loop *loop;   /* owned, as all that follows */
 	struct cts_signal *sigterm, *sigint, *sighup;
 	struct cts_pipeline *pipeline;
 	struct instances *instances;
@@ -28,10 +28,10 @@ struct daemon {
 	struct cts_takeover *takeover;
 
 	struct cts_consumer traffic;
-	uint64_t filtered;                         /* kernel events that a filter refused */
-	uint64_t traffic_bytes, traffic_packets;   /* of destroyed flows */
-	uint64_t destroyed, created;               /* events, without a sync group */
-	uint64_t started_ns;                       /* CLOCK_MONOTONIC */
+	uint64_t filtered;                       /* kernel events that a filter refused */
+	uint64_t traffic_bytes, traffic_packets; /* of destroyed flows */
+	uint64_t destroyed, created;             /* events, without a sync group */
+	uint64_t started_ns;                     /* CLOCK_MONOTONIC */
 	uint64_t watchdog_us;
 	bool stopping;
 };
@@ -40,7 +40,7 @@ struct daemon {
 struct daemon *daemon_create(struct cts_config *conf);
 /* Until a signal or the command to stop. 0, or -1. */
 int daemon_run(struct daemon *d);
-void daemon_destroy(struct daemon *d);   /* takes NULL */
+void daemon_destroy(struct daemon *d); /* takes NULL */
 void daemon_stop(struct daemon *d);
 
 /* The commands of the control socket; ctx is a struct daemon. */

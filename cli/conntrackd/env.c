@@ -23,7 +23,7 @@
 #include "core/log/log.h"
 
 #ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71   /* since Linux 5.14 */
+#define SO_NETNS_COOKIE 71 /* since Linux 5.14 */
 #endif
 
 #define EVENTS_SYSCTL "/proc/sys/net/netfilter/nf_conntrack_events"
@@ -100,15 +100,20 @@ void env_events_sysctl(void)
 	if (strcmp(was, "1") == 0)
 		return;
 	if (write_text(EVENTS_SYSCTL, "1") < 0)
-		cts_warn("kernel: cannot set nf_conntrack_events from %s to 1: %s; flows made while "
-			 "nobody listens will have no events", was, strerror(errno));
+		cts_warn(
+			"kernel: cannot set nf_conntrack_events from %s to 1: %s; flows made while "
+			"nobody listens will have no events",
+			was, strerror(errno));
 	else
 		cts_info("kernel: nf_conntrack_events set to 1, was %s", was);
 }
 
 uint64_t env_table_id(void)
 {
-	struct { char boot[64]; uint64_t netns; } id = { .netns = 0 };
+	struct {
+		char boot[64];
+		uint64_t netns;
+	} id = { .netns = 0 };
 	socklen_t len = sizeof(id.netns);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t hash = 0;

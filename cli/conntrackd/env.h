@@ -28,7 +28,9 @@ uint64_t env_watchdog_us(void);
 
 /* Go to the background once the daemon is ready. begin() forks: the parent waits
  * and returns its exit status in *status (true); the child returns false. */
-struct env_background { int ready_fd; };
+struct env_background {
+	int ready_fd;
+};
 bool env_background_begin(struct env_background *b, int *status);
 void env_background_ready(struct env_background *b);
 

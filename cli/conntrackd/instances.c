@@ -19,14 +19,14 @@ struct instance {
 };
 
 struct instances {
-	struct cts_pipeline *pipeline;       /* lent */
+	struct cts_pipeline *pipeline; /* lent */
 	void (*changed)(void *ctx);
 	void *ctx;
 	bool complete;
-	struct instance *filters, *outputs;  /* owned */
+	struct instance *filters, *outputs; /* owned */
 	size_t n_filters, n_outputs;
-	struct cts_node_local_addrs *local_addrs;     /* owned; NULL: no filter asks for them */
-	struct cts_push *push;               /* owned */
+	struct cts_node_local_addrs *local_addrs; /* owned; NULL: no filter asks for them */
+	struct cts_push *push;                    /* owned */
 };
 
 /* -- this node's own addresses -- */

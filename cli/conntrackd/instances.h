@@ -16,7 +16,7 @@ struct instances;
 struct instances *instances_create(const struct cts_config *conf, struct cts_loop *loop,
 				   struct cts_pipeline *pipeline, void (*changed)(void *ctx),
 				   void *ctx);
-void instances_destroy(struct instances *in);   /* takes NULL */
+void instances_destroy(struct instances *in); /* takes NULL */
 /* Outputs open their files again. */
 void instances_rotate(struct instances *in);
 /* What filters can leave to the kernel; NULL: there are none. Lent. */

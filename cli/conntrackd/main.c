@@ -15,38 +15,44 @@
 
 #define CONFIG_DEFAULT CTS_SYSCONF_DIR "/conntrackd.cfg"
 
-#define STATUS_NOT_IN_SYNC 2   /* of --status, when there is nobody to ask, too */
+#define STATUS_NOT_IN_SYNC 2 /* of --status, when there is nobody to ask, too */
 
-enum long_only { OPT_CHECK = 256, OPT_DEMOTE, OPT_ELIGIBLE, OPT_JSON, OPT_PLUGINS, OPT_PROMOTE, OPT_STATUS,
-		 OPT_TIMEOUT };
-
-static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'C' },
-	{ "daemon", no_argument, NULL, 'd' },
-	{ "internal", no_argument, NULL, 'i' },
-	{ "external", no_argument, NULL, 'e' },
-	{ "xml", no_argument, NULL, 'x' },
-	{ "commit", no_argument, NULL, 'c' },
-	{ "flush", no_argument, NULL, 'f' },
-	{ "flush-kernel", no_argument, NULL, 'F' },
-	{ "resync-kernel", no_argument, NULL, 'R' },
-	{ "bulk", no_argument, NULL, 'B' },
-	{ "resync", no_argument, NULL, 'n' },
-	{ "purge", no_argument, NULL, 't' },
-	{ "stop", no_argument, NULL, 'k' },
-	{ "stats", no_argument, NULL, 's' },
-	{ "version", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "check-config", no_argument, NULL, OPT_CHECK },
-	{ "demote", no_argument, NULL, OPT_DEMOTE },
-	{ "eligible", no_argument, NULL, OPT_ELIGIBLE },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "plugins", no_argument, NULL, OPT_PLUGINS },
-	{ "promote", no_argument, NULL, OPT_PROMOTE },
-	{ "status", no_argument, NULL, OPT_STATUS },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ NULL, 0, NULL, 0 }
+enum long_only {
+	OPT_CHECK = 256,
+	OPT_DEMOTE,
+	OPT_ELIGIBLE,
+	OPT_JSON,
+	OPT_PLUGINS,
+	OPT_PROMOTE,
+	OPT_STATUS,
+	OPT_TIMEOUT
 };
+
+static const struct option long_options[] = { { "config", required_argument, NULL, 'C' },
+					      { "daemon", no_argument, NULL, 'd' },
+					      { "internal", no_argument, NULL, 'i' },
+					      { "external", no_argument, NULL, 'e' },
+					      { "xml", no_argument, NULL, 'x' },
+					      { "commit", no_argument, NULL, 'c' },
+					      { "flush", no_argument, NULL, 'f' },
+					      { "flush-kernel", no_argument, NULL, 'F' },
+					      { "resync-kernel", no_argument, NULL, 'R' },
+					      { "bulk", no_argument, NULL, 'B' },
+					      { "resync", no_argument, NULL, 'n' },
+					      { "purge", no_argument, NULL, 't' },
+					      { "stop", no_argument, NULL, 'k' },
+					      { "stats", no_argument, NULL, 's' },
+					      { "version", no_argument, NULL, 'v' },
+					      { "help", no_argument, NULL, 'h' },
+					      { "check-config", no_argument, NULL, OPT_CHECK },
+					      { "demote", no_argument, NULL, OPT_DEMOTE },
+					      { "eligible", no_argument, NULL, OPT_ELIGIBLE },
+					      { "json", no_argument, NULL, OPT_JSON },
+					      { "plugins", no_argument, NULL, OPT_PLUGINS },
+					      { "promote", no_argument, NULL, OPT_PROMOTE },
+					      { "status", no_argument, NULL, OPT_STATUS },
+					      { "timeout", required_argument, NULL, OPT_TIMEOUT },
+					      { NULL, 0, NULL, 0 } };
 
 static const char usage[] =
 	"Usage: conntrackd [-C FILE] [-d]\n"
@@ -83,11 +89,11 @@ static const char usage[] =
 
 struct options {
 	const char *config;
-	const char *plugin;       /* --plugins NAME */
+	const char *plugin; /* --plugins NAME */
 	const char *timeout;
-	const char *words[4];     /* of the request */
+	const char *words[4]; /* of the request */
 	int n_words;
-	int mode;                 /* option that says what to do; 0: be the daemon */
+	int mode; /* option that says what to do; 0: be the daemon */
 	bool background, xml, json;
 };
 
@@ -132,23 +138,56 @@ static int parse_command(struct options *o, int opt, int argc, char **argv)
 	if (take_mode(o, opt) < 0)
 		return -1;
 	switch (opt) {
-	case 'i': request(o, "dump", "internal", table(next_word(argc, argv))); break;
-	case 'e': request(o, "dump", "external", table(next_word(argc, argv))); break;
-	case 'c': request(o, "commit", table(next_word(argc, argv)), NULL); break;
-	case 'f': request(o, "flush", next_word(argc, argv), NULL); break;
-	case 'F': request(o, "flush-kernel", table(next_word(argc, argv)), NULL); break;
-	case 'R': request(o, "resync-kernel", table(next_word(argc, argv)), NULL); break;
-	case 's': request(o, "stats", next_word(argc, argv), NULL); break;
-	case 'B': request(o, "bulk", NULL, NULL); break;
-	case 'n': request(o, "resync", NULL, NULL); break;
-	case 't': request(o, "purge", NULL, NULL); break;
-	case 'k': request(o, "stop", NULL, NULL); break;
-	case OPT_PROMOTE: request(o, "promote", NULL, NULL); break;
-	case OPT_DEMOTE: request(o, "demote", NULL, NULL); break;
-	case OPT_STATUS: request(o, "status", NULL, NULL); break;
-	case OPT_ELIGIBLE: request(o, "status", "eligible", NULL); break;
-	case OPT_PLUGINS: o->plugin = next_word(argc, argv); break;
-	default: break;
+	case 'i':
+		request(o, "dump", "internal", table(next_word(argc, argv)));
+		break;
+	case 'e':
+		request(o, "dump", "external", table(next_word(argc, argv)));
+		break;
+	case 'c':
+		request(o, "commit", table(next_word(argc, argv)), NULL);
+		break;
+	case 'f':
+		request(o, "flush", next_word(argc, argv), NULL);
+		break;
+	case 'F':
+		request(o, "flush-kernel", table(next_word(argc, argv)), NULL);
+		break;
+	case 'R':
+		request(o, "resync-kernel", table(next_word(argc, argv)), NULL);
+		break;
+	case 's':
+		request(o, "stats", next_word(argc, argv), NULL);
+		break;
+	case 'B':
+		request(o, "bulk", NULL, NULL);
+		break;
+	case 'n':
+		request(o, "resync", NULL, NULL);
+		break;
+	case 't':
+		request(o, "purge", NULL, NULL);
+		break;
+	case 'k':
+		request(o, "stop", NULL, NULL);
+		break;
+	case OPT_PROMOTE:
+		request(o, "promote", NULL, NULL);
+		break;
+	case OPT_DEMOTE:
+		request(o, "demote", NULL, NULL);
+		break;
+	case OPT_STATUS:
+		request(o, "status", NULL, NULL);
+		break;
+	case OPT_ELIGIBLE:
+		request(o, "status", "eligible", NULL);
+		break;
+	case OPT_PLUGINS:
+		o->plugin = next_word(argc, argv);
+		break;
+	default:
+		break;
 	}
 	return 0;
 }
@@ -160,12 +199,23 @@ static int parse_options(struct options *o, int argc, char **argv)
 	*o = (struct options){ .config = CONFIG_DEFAULT };
 	while ((opt = getopt_long(argc, argv, "C:diexcfFRBntksvh", long_options, NULL)) != -1) {
 		switch (opt) {
-		case 'C': o->config = optarg; break;
-		case 'd': o->background = true; break;
-		case 'x': o->xml = true; break;
-		case OPT_JSON: o->json = true; break;
-		case OPT_TIMEOUT: o->timeout = optarg; break;
-		case '?': return -1;
+		case 'C':
+			o->config = optarg;
+			break;
+		case 'd':
+			o->background = true;
+			break;
+		case 'x':
+			o->xml = true;
+			break;
+		case OPT_JSON:
+			o->json = true;
+			break;
+		case OPT_TIMEOUT:
+			o->timeout = optarg;
+			break;
+		case '?':
+			return -1;
 		default:
 			if (parse_command(o, opt, argc, argv) < 0)
 				return -1;
@@ -196,8 +246,10 @@ static int call(const struct options *o, const struct cts_config *conf)
 	if (errno == EPROTO)
 		fprintf(stderr, "conntrackd: the daemon ended before its answer did\n");
 	else
-		fprintf(stderr, "can't connect to %s: %s: is conntrackd running? appropriate "
-				"permissions?\n", path, strerror(errno));
+		fprintf(stderr,
+			"can't connect to %s: %s: is conntrackd running? appropriate "
+			"permissions?\n",
+			path, strerror(errno));
 	return o->mode == OPT_STATUS ? STATUS_NOT_IN_SYNC : 1;
 }
 
@@ -240,7 +292,8 @@ static int show_plugins(const struct options *o)
 	loader = conf ? conf->loader : cts_loader_create(NULL, 0);
 	ret = loader ? cts_loader_describe(loader, o->plugin, stdout) : -1;
 	if (ret < 0)
-		fprintf(stderr, "conntrackd: no plugin named %s\n", o->plugin ? o->plugin : "(any)");
+		fprintf(stderr, "conntrackd: no plugin named %s\n",
+			o->plugin ? o->plugin : "(any)");
 	if (conf)
 		cts_config_free(conf);
 	else
