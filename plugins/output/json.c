@@ -18,18 +18,31 @@
 #include "plugins/output/lines.h"
 #include "plugins/output/progname.h"
 
-#define JSON_LINE 4096u             /* suffices but for many long labels or texts */
+#define JSON_LINE 4096u /* suffices but for many long labels or texts */
 
 static const struct cts_option json_options[] = {
-	{ .name = "file", .type = CTS_OPT_PATH, .choices = "-", .def = "-",
+	{ .name = "file",
+	  .type = CTS_OPT_PATH,
+	  .choices = "-",
+	  .def = "-",
 	  .help = "where the lines go; \"-\" is the standard output" },
-	{ .name = "events", .type = CTS_OPT_LIST, .choices = "new update destroy",
-	  .def = "new update destroy", .help = "which events make a line" },
-	{ .name = "labelmap", .type = CTS_OPT_PATH,
+	{ .name = "events",
+	  .type = CTS_OPT_LIST,
+	  .choices = "new update destroy",
+	  .def = "new update destroy",
+	  .help = "which events make a line" },
+	{ .name = "labelmap",
+	  .type = CTS_OPT_PATH,
 	  .help = "names of label bits, else the system's file" },
-	{ .name = "userspace", .type = CTS_OPT_CHOICE, .choices = "no id name", .def = "id",
+	{ .name = "userspace",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = "no id name",
+	  .def = "id",
 	  .help = "who caused an event, if a program did; name: search for it in /proc" },
-	{ .name = "full", .type = CTS_OPT_CHOICE, .choices = "drop wait", .def = "drop",
+	{ .name = "full",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = "drop wait",
+	  .def = "drop",
 	  .help = "when nobody takes the lines: drop and count them, or wait" },
 	{ .name = NULL }
 };
@@ -77,10 +90,11 @@ static void json_destroy(void *priv)
 /* Every member ends in a comma; the last one of an object is taken back. */
 #define put_name(l, name) cts_line_put(l, "\"" name "\":")
 
-#define put_member(l, name, v) do {      \
-		put_name(l, name);       \
-		cts_line_number(l, v);   \
-		cts_line_put(l, ",");    \
+#define put_member(l, name, v)         \
+	do {                           \
+		put_name(l, name);     \
+		cts_line_number(l, v); \
+		cts_line_put(l, ",");  \
 	} while (0)
 
 static void close_with(struct cts_line *l, const char *bracket)
@@ -122,12 +136,17 @@ static void put_tuple(struct cts_line *l, const struct cts_tuple *t)
 		put_member(l, "srckey", ntohs(t->sport));
 		put_member(l, "dstkey", ntohs(t->dport));
 		break;
-	case IPPROTO_ICMP: case IPPROTO_ICMPV6:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 		put_member(l, "type", t->icmp_type);
 		put_member(l, "code", t->icmp_code);
 		put_member(l, "id", ntohs(t->sport));
 		break;
-	case IPPROTO_TCP: case IPPROTO_UDP: case IPPROTO_UDPLITE: case IPPROTO_SCTP: case IPPROTO_DCCP:
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
 		put_member(l, "sport", ntohs(t->sport));
 		put_member(l, "dport", ntohs(t->dport));
 		break;
@@ -264,8 +283,7 @@ static void put_status(struct cts_line *l, uint32_t status)
 	close_with(l, "]");
 }
 
-static void put_labels(struct cts_line *l, const struct cts_flow *f,
-		       const struct cts_labelmap *map)
+static void put_labels(struct cts_line *l, const struct cts_flow *f, const struct cts_labelmap *map)
 {
 	cts_line_put(l, "\"labels\":[");
 	for (unsigned int bit = 0; bit < f->labels_len * 8u; bit++) {
@@ -430,8 +448,9 @@ static void put_event(struct json *j, struct cts_line *l, const struct cts_event
 
 	put_name(l, "event");
 	put_word(l, event_names[ev->type]);
-	put_member(l, "time_ns", ev->flow && cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME)
-					 ? ev->flow->event_ns : ev->time_ns);
+	put_member(l, "time_ns",
+		   ev->flow && cts_flow_has(ev->flow, CTS_FLOW_EVENT_TIME) ? ev->flow->event_ns
+									   : ev->time_ns);
 	if (ev->origin == CTS_ORIGIN_PEER)
 		put_member(l, "node", ev->node);
 	if (!ev->portid || !j->userspace || ev->origin != CTS_ORIGIN_KERNEL)
@@ -469,9 +488,8 @@ static int json_consume(void *priv, const struct cts_batch *batch)
 	struct json *j = priv;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
-		if (lines_wanted(&j->lines, ev) &&
-		    lines_write(&j->lines, ev, format_line, j) < 0)
+	cts_batch_for_each (i, ev, batch) {
+		if (lines_wanted(&j->lines, ev) && lines_write(&j->lines, ev, format_line, j) < 0)
 			return -1;
 	}
 	return 0;

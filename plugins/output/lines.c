@@ -68,8 +68,9 @@ void lines_snapshot(const struct lines *l, const char *name, FILE *fp)
 	struct sink_stats st;
 
 	sink_get_stats(l->sink, &st);
-	fprintf(fp, "%s output:\n\tlines:\t\t\t%20llu\n\tbytes:\t\t\t%20llu\n"
-		    "\tdropped lines:\t\t%20llu\n",
+	fprintf(fp,
+		"%s output:\n\tlines:\t\t\t%20llu\n\tbytes:\t\t\t%20llu\n"
+		"\tdropped lines:\t\t%20llu\n",
 		name, (unsigned long long)st.lines, (unsigned long long)st.bytes,
 		(unsigned long long)(st.dropped + l->too_long));
 }

@@ -14,19 +14,19 @@
 
 #include "plugins/output/sink.h"
 
-#define LINES_LONG (64u << 10)   /* with a thousand labels of any length */
+#define LINES_LONG (64u << 10) /* with a thousand labels of any length */
 
 struct lines {
-	struct sink *sink;       /* owned */
-	size_t size;             /* suffices for a line but for many long labels */
-	unsigned int types;      /* bits 1 << CTS_EVENT_* of events that make a line */
-	uint64_t too_long;       /* lines that did not fit into LINES_LONG either */
+	struct sink *sink;  /* owned */
+	size_t size;        /* suffices for a line but for many long labels */
+	unsigned int types; /* bits 1 << CTS_EVENT_* of events that make a line */
+	uint64_t too_long;  /* lines that did not fit into LINES_LONG either */
 };
 
 /* rows: the output's option table. 0, or -1 and errno: logged. */
 int lines_open(struct lines *l, const struct cts_options *opt, const struct cts_option *rows,
 	       size_t size);
-void lines_close(struct lines *l);   /* of one that was not opened, too */
+void lines_close(struct lines *l); /* of one that was not opened, too */
 int lines_flush(struct lines *l);
 int lines_rotate(struct lines *l);
 /* What `conntrackd -s` shows of the output. */
@@ -56,7 +56,7 @@ lines_write(struct lines *l, const struct cts_event *ev,
 	    size_t (*format)(void *ctx, const struct cts_event *ev, char *buf, size_t size),
 	    void *ctx)
 {
-	for (size_t size = l->size; ; size = LINES_LONG) {
+	for (size_t size = l->size;; size = LINES_LONG) {
 		char *buf = sink_reserve(l->sink, size);
 		size_t len;
 

@@ -23,28 +23,55 @@
 #define FACILITIES "daemon local0 local1 local2 local3 local4 local5 local6 local7"
 
 static const struct cts_option log_options[] = {
-	{ .name = "file", .type = CTS_OPT_PATH, .choices = "- syslog", .def = "-",
+	{ .name = "file",
+	  .type = CTS_OPT_PATH,
+	  .choices = "- syslog",
+	  .def = "-",
 	  .help = "where the lines go; \"-\" is the standard output" },
-	{ .name = "format", .type = CTS_OPT_CHOICE, .choices = "plain extended save",
+	{ .name = "format",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = "plain extended save",
 	  .def = "plain",
 	  .help = "extended: layer 3 protocol in front; save: command lines for conntrack -R" },
-	{ .name = "removed", .type = CTS_OPT_BOOL, .def = "false",
+	{ .name = "removed",
+	  .type = CTS_OPT_BOOL,
+	  .def = "false",
 	  .help = "save: entries that are no events were removed (-D lines)" },
-	{ .name = "events", .type = CTS_OPT_LIST, .choices = "new update destroy",
-	  .def = "new update destroy", .help = "which events make a line" },
-	{ .name = "timestamp", .type = CTS_OPT_BOOL, .def = "false",
+	{ .name = "events",
+	  .type = CTS_OPT_LIST,
+	  .choices = "new update destroy",
+	  .def = "new update destroy",
+	  .help = "which events make a line" },
+	{ .name = "timestamp",
+	  .type = CTS_OPT_BOOL,
+	  .def = "false",
 	  .help = "seconds and microseconds in front of an event" },
-	{ .name = "id", .type = CTS_OPT_BOOL, .def = "false", .help = "the kernel's id of the flow" },
-	{ .name = "ktimestamp", .type = CTS_OPT_BOOL, .def = "false",
+	{ .name = "id",
+	  .type = CTS_OPT_BOOL,
+	  .def = "false",
+	  .help = "the kernel's id of the flow" },
+	{ .name = "ktimestamp",
+	  .type = CTS_OPT_BOOL,
+	  .def = "false",
 	  .help = "when the flow began and ended, if the kernel keeps it" },
 	{ .name = "labels", .type = CTS_OPT_BOOL, .def = "false", .help = "names of the labels" },
-	{ .name = "labelmap", .type = CTS_OPT_PATH,
+	{ .name = "labelmap",
+	  .type = CTS_OPT_PATH,
 	  .help = "names of label bits, else the system's file" },
-	{ .name = "userspace", .type = CTS_OPT_CHOICE, .choices = "no id name", .def = "id",
+	{ .name = "userspace",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = "no id name",
+	  .def = "id",
 	  .help = "who caused an event, if a program did; name: search for it in /proc" },
-	{ .name = "full", .type = CTS_OPT_CHOICE, .choices = "drop wait", .def = "drop",
+	{ .name = "full",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = "drop wait",
+	  .def = "drop",
 	  .help = "when nobody takes the lines: drop and count them, or wait" },
-	{ .name = "facility", .type = CTS_OPT_CHOICE, .choices = FACILITIES, .def = "daemon",
+	{ .name = "facility",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = FACILITIES,
+	  .def = "daemon",
 	  .help = "facility of lines to syslog" },
 	{ .name = NULL }
 };
@@ -57,8 +84,8 @@ struct log {
 	struct cts_labelmap *labelmap; /* owned, or NULL */
 	unsigned int format;           /* enum cts_format_flags */
 	bool timestamp, userspace, name;
-	bool removed;                  /* save: entries are written because they were removed */
-	bool save;                     /* lines that are read back: nothing else in them */
+	bool removed; /* save: entries are written because they were removed */
+	bool save;    /* lines that are read back: nothing else in them */
 	struct progname programs;
 };
 
@@ -183,7 +210,10 @@ static size_t format_save(const struct log *l, const struct cts_event *ev, char 
 {
 	static const char command[CTS_EVENT_TYPE_MAX] = { 'A', 'U', 'D' };
 	bool gone = l->removed && !lines_is_event(ev);
-	size_t len = save_format(ev->flow, lines_is_event(ev) ? command[ev->type] : gone ? 'D' : 'A',
+	size_t len = save_format(ev->flow,
+				 lines_is_event(ev) ? command[ev->type]
+				 : gone             ? 'D'
+						    : 'A',
 				 l->labelmap, buf, size - 1);
 
 	if (len)
@@ -235,9 +265,8 @@ static int log_consume(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
-		if (lines_wanted(&l->lines, ev) &&
-		    lines_write(&l->lines, ev, format_event, l) < 0)
+	cts_batch_for_each (i, ev, batch) {
+		if (lines_wanted(&l->lines, ev) && lines_write(&l->lines, ev, format_event, l) < 0)
 			return -1;
 	}
 	return 0;

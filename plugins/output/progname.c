@@ -86,7 +86,9 @@ static void read_name(int proc, const char *pid, char *name, size_t size)
  * is among the last. */
 static void search_all(DIR *dir, const char *socket, char *name, size_t size)
 {
-	struct { char text[12]; } *pid = NULL, *grown;
+	struct {
+		char text[12];
+	} *pid = NULL, *grown;
 	size_t n = 0;
 
 	for (struct dirent *d; (d = readdir(dir));) {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define PROGNAME_CACHE 32u
-#define PROGNAME_SECONDS 5   /* so long is an answer believed: port ids are used again */
+#define PROGNAME_SECONDS 5 /* so long is an answer believed: port ids are used again */
 
 struct progname {
 	struct progname_entry {

@@ -18,16 +18,17 @@
 #include "plugins/output/save.h"
 
 /* "--name value " */
-#define put_option(l, name, v) do {                  \
-		cts_line_put(l, name " ");           \
-		cts_line_number(l, v);               \
-		cts_line_put(l, " ");                \
+#define put_option(l, name, v)             \
+	do {                               \
+		cts_line_put(l, name " "); \
+		cts_line_number(l, v);     \
+		cts_line_put(l, " ");      \
 	} while (0)
 
 static void put_status(struct cts_line *l, uint32_t status)
 {
 	static const uint32_t shown = IPS_EXPECTED | IPS_SEEN_REPLY | IPS_ASSURED |
-				     IPS_FIXED_TIMEOUT;
+				      IPS_FIXED_TIMEOUT;
 	bool first = true;
 
 	cts_line_put(l, "-u ");
@@ -130,7 +131,11 @@ static void put_protocol(struct cts_line *l, const struct cts_flow *f)
 		cts_line_str(l, name);
 	cts_line_put(l, " ");
 	switch (t->proto) {
-	case IPPROTO_TCP: case IPPROTO_UDP: case IPPROTO_UDPLITE: case IPPROTO_SCTP: case IPPROTO_DCCP:
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
 		put_ports(l, f);
 		break;
 	case IPPROTO_GRE:
@@ -151,8 +156,7 @@ static void put_protocol(struct cts_line *l, const struct cts_flow *f)
 }
 
 /* Bits without a name are written as their number. */
-static void put_labels(struct cts_line *l, const struct cts_flow *f,
-		       const struct cts_labelmap *map)
+static void put_labels(struct cts_line *l, const struct cts_flow *f, const struct cts_labelmap *map)
 {
 	bool first = true;
 
@@ -236,5 +240,5 @@ size_t save_format(const struct cts_flow *f, char command, const struct cts_labe
 		errno = ENOSPC;
 		return 0;
 	}
-	return (size_t)(l.at - buf) - 1;  /* without the last blank */
+	return (size_t)(l.at - buf) - 1; /* without the last blank */
 }

@@ -20,18 +20,18 @@
 #include "plugins/output/sink.h"
 #include "plugins/output/syslog.h"
 
-#define SINK_BUFFER (256u << 10)     /* handed on when this much has come together */
-#define SINK_BUFFER_MAX (4u << 20)   /* kept for a reader that is late, without wait */
+#define SINK_BUFFER (256u << 10)   /* handed on when this much has come together */
+#define SINK_BUFFER_MAX (4u << 20) /* kept for a reader that is late, without wait */
 
 struct sink {
 	struct sink_conf conf;
-	int fd;                /* owned unless stdout; -1: syslog */
-	bool regular;          /* a file: a write never waits for a reader */
+	int fd;                    /* owned unless stdout; -1: syslog */
+	bool regular;              /* a file: a write never waits for a reader */
 	struct syslog_out *syslog; /* owned, or NULL */
-	char *buf;             /* owned */
+	char *buf;                 /* owned */
 	size_t len, size;
-	bool stuck;            /* nobody takes anything: not tried again in this turn */
-	bool dropping;         /* said so in the log already */
+	bool stuck;    /* nobody takes anything: not tried again in this turn */
+	bool dropping; /* said so in the log already */
 	struct sink_stats st;
 };
 
@@ -84,7 +84,7 @@ struct sink *sink_create(const struct sink_conf *conf)
 	if (!s->buf)
 		goto err;
 	if (strcmp(conf->file, "syslog") == 0) {
-		s->conf.wait = false;   /* for a syslog daemon nobody waits */
+		s->conf.wait = false; /* for a syslog daemon nobody waits */
 		s->syslog = syslog_out_create(SYSLOG_OUT_PATH, conf->facility);
 		if (!s->syslog)
 			goto err;

@@ -8,14 +8,14 @@
 #include <stdint.h>
 
 struct sink_conf {
-	const char *file;     /* path, "-" or "syslog"; lent for the sink's life */
-	bool wait;            /* a slow reader stops us; else lines are dropped */
-	int facility;         /* LOG_DAEMON...: syslog alone */
+	const char *file; /* path, "-" or "syslog"; lent for the sink's life */
+	bool wait;        /* a slow reader stops us; else lines are dropped */
+	int facility;     /* LOG_DAEMON...: syslog alone */
 };
 
 struct sink;
-struct sink *sink_create(const struct sink_conf *conf);   /* NULL, errno: logged */
-void sink_destroy(struct sink *s);                         /* takes NULL; drains first */
+struct sink *sink_create(const struct sink_conf *conf); /* NULL, errno: logged */
+void sink_destroy(struct sink *s);                      /* takes NULL; drains first */
 
 /*
  * Room for a line of at most size bytes: NULL when it was dropped for want of room
@@ -30,7 +30,9 @@ int sink_flush(struct sink *s);
 /* Open the file again. 0, or -1 and errno: goes on with the old one. */
 int sink_rotate(struct sink *s);
 
-struct sink_stats { uint64_t lines, bytes, dropped; };
+struct sink_stats {
+	uint64_t lines, bytes, dropped;
+};
 void sink_get_stats(const struct sink *s, struct sink_stats *st);
 
 #endif

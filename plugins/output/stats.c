@@ -11,20 +11,18 @@
 #include <ctsync/output.h>
 #include <ctsync/text.h>
 
-#define STATES 16u   /* more than TCP or SCTP have; the last one counts what is beyond */
+#define STATES 16u /* more than TCP or SCTP have; the last one counts what is beyond */
 
-static const struct cts_option stats_options[] = {
-	{ .name = NULL }
-};
+static const struct cts_option stats_options[] = { { .name = NULL } };
 
 struct stats {
-	uint64_t events[256][CTS_EVENT_TYPE_MAX];   /* by protocol */
-	uint64_t packets[256], bytes[256];          /* of flows that ended, both directions */
-	uint64_t tcp[STATES], sctp[STATES];         /* how often a state was seen */
-	uint64_t families[2];                       /* new flows: IPv4, IPv6 */
-	uint64_t userspace;                         /* events that a program caused */
+	uint64_t events[256][CTS_EVENT_TYPE_MAX]; /* by protocol */
+	uint64_t packets[256], bytes[256];        /* of flows that ended, both directions */
+	uint64_t tcp[STATES], sctp[STATES];       /* how often a state was seen */
+	uint64_t families[2];                     /* new flows: IPv4, IPv6 */
+	uint64_t userspace;                       /* events that a program caused */
 	uint64_t expectations;
-	uint64_t entries;                           /* of dumps */
+	uint64_t entries; /* of dumps */
 };
 
 static void *stats_create(const struct cts_options *opt)
@@ -79,7 +77,7 @@ static int stats_consume(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
+	cts_batch_for_each (i, ev, batch) {
 		if (ev->origin == CTS_ORIGIN_DUMP)
 			s->entries++;
 		else if (!ev->flow)
@@ -99,9 +97,11 @@ static void show_protocols(const struct stats *s, FILE *fp)
 
 		if (!e[CTS_EVENT_NEW] && !e[CTS_EVENT_UPDATE] && !e[CTS_EVENT_DESTROY])
 			continue;
-		fprintf(fp, "%-8s %3u %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %18" PRIu64
-			    " %20" PRIu64 "\n", cts_proto_name((uint8_t)p), p, e[CTS_EVENT_NEW],
-			e[CTS_EVENT_UPDATE], e[CTS_EVENT_DESTROY], s->packets[p], s->bytes[p]);
+		fprintf(fp,
+			"%-8s %3u %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %18" PRIu64
+			" %20" PRIu64 "\n",
+			cts_proto_name((uint8_t)p), p, e[CTS_EVENT_NEW], e[CTS_EVENT_UPDATE],
+			e[CTS_EVENT_DESTROY], s->packets[p], s->bytes[p]);
 	}
 }
 
@@ -112,8 +112,8 @@ static void show_states(const char *proto, const uint64_t *count,
 		const char *text = i == STATES - 1 ? NULL : name((uint8_t)i);
 
 		if (count[i])
-			fprintf(fp, "%s state %-18s %14" PRIu64 "\n", proto, text ? text : "unknown",
-				count[i]);
+			fprintf(fp, "%s state %-18s %14" PRIu64 "\n", proto,
+				text ? text : "unknown", count[i]);
 	}
 }
 

@@ -18,11 +18,11 @@
 #define BATCH 64u
 
 struct syslog_out {
-	const char *path;   /* lent */
-	int fd;             /* owned; -1: not connected */
+	const char *path; /* lent */
+	int fd;           /* owned; -1: not connected */
 	int priority;
-	time_t connected;   /* last attempt, CLOCK_MONOTONIC seconds */
-	char prefix[128];   /* "<30>Nov 23 10:00:00 conntrackd[1]: " */
+	time_t connected; /* last attempt, CLOCK_MONOTONIC seconds */
+	char prefix[128]; /* "<30>Nov 23 10:00:00 conntrackd[1]: " */
 };
 
 static time_t monotonic(void)
@@ -66,7 +66,7 @@ struct syslog_out *syslog_out_create(const char *path, int facility)
 	s->fd = -1;
 	s->connected = monotonic() - 1;
 	s->priority = facility | LOG_INFO;
-	syslog_connect(s);   /* not there yet: tried again */
+	syslog_connect(s); /* not there yet: tried again */
 	return s;
 }
 
@@ -89,9 +89,10 @@ static size_t make_prefix(struct syslog_out *s)
 	int n;
 
 	localtime_r(&now, &tm);
-	n = snprintf(s->prefix, sizeof(s->prefix), "<%d>%s %2d %02d:%02d:%02d %.32s[%ld]: ",
-		     s->priority, month[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		     program_invocation_short_name, (long)getpid());
+	n = snprintf(s->prefix, sizeof(s->prefix),
+		     "<%d>%s %2d %02d:%02d:%02d %.32s[%ld]: ", s->priority, month[tm.tm_mon],
+		     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, program_invocation_short_name,
+		     (long)getpid());
 	return n > 0 && (size_t)n < sizeof(s->prefix) ? (size_t)n : 0;
 }
 
@@ -129,7 +130,7 @@ ssize_t syslog_out_write(struct syslog_out *s, const char *text, size_t len)
 	n = make_messages(s, text, len, iov, msg);
 	sent = sendmmsg(s->fd, msg, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && errno == EMSGSIZE)
-		sent = 1;   /* never will it go: leave it out */
+		sent = 1; /* never will it go: leave it out */
 	if (sent < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
 			/* the daemon was restarted: another socket */

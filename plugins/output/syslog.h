@@ -12,7 +12,7 @@
 struct syslog_out;
 /* path is lent. A daemon that is not there (yet) is no error. NULL, errno. */
 struct syslog_out *syslog_out_create(const char *path, int facility);
-void syslog_out_destroy(struct syslog_out *s);        /* takes NULL */
+void syslog_out_destroy(struct syslog_out *s); /* takes NULL */
 
 /* Send whole lines of text, which ends with a line feed. Returns how many bytes of
  * it are done (some lines), or -1 and errno EAGAIN: none for now. Never waits. */

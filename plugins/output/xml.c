@@ -12,20 +12,31 @@
 #include "plugins/output/lines.h"
 
 #define XML_HEAD "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
-#define XML_LINE 4096u              /* suffices but for many long labels */
+#define XML_LINE 4096u /* suffices but for many long labels */
 
 static const struct cts_option xml_options[] = {
-	{ .name = "file", .type = CTS_OPT_PATH, .choices = "-", .def = "-",
+	{ .name = "file",
+	  .type = CTS_OPT_PATH,
+	  .choices = "-",
+	  .def = "-",
 	  .help = "where it goes; \"-\" is the standard output" },
-	{ .name = "document", .type = CTS_OPT_BOOL, .def = "true",
+	{ .name = "document",
+	  .type = CTS_OPT_BOOL,
+	  .def = "true",
 	  .help = "head and root element around the flows" },
 	{ .name = "when", .type = CTS_OPT_BOOL, .def = "false", .help = "time of each event" },
-	{ .name = "ktimestamp", .type = CTS_OPT_BOOL, .def = "false",
+	{ .name = "ktimestamp",
+	  .type = CTS_OPT_BOOL,
+	  .def = "false",
 	  .help = "when the flow began and ended, if the kernel keeps it" },
 	{ .name = "labels", .type = CTS_OPT_BOOL, .def = "false", .help = "names of the labels" },
-	{ .name = "labelmap", .type = CTS_OPT_PATH,
+	{ .name = "labelmap",
+	  .type = CTS_OPT_PATH,
 	  .help = "names of label bits, else the system's file" },
-	{ .name = "full", .type = CTS_OPT_CHOICE, .choices = "drop wait", .def = "drop",
+	{ .name = "full",
+	  .type = CTS_OPT_CHOICE,
+	  .choices = "drop wait",
+	  .def = "drop",
 	  .help = "when nobody takes the lines: drop and count them, or wait" },
 	{ .name = NULL }
 };
@@ -35,7 +46,7 @@ struct xml {
 	struct cts_labelmap *labelmap; /* owned, or NULL */
 	unsigned int format;           /* enum cts_format_flags */
 	bool document, begun;
-	bool expect;                   /* the root element of what has begun is <expect> */
+	bool expect; /* the root element of what has begun is <expect> */
 };
 
 static void *xml_create(const struct cts_options *opt)
@@ -96,7 +107,8 @@ static size_t format_element(void *ctx, const struct cts_event *ev, char *buf, s
 		len = cts_flow_format_xml(ev->flow, type, x->format, ev->time_ns, x->labelmap, buf,
 					  size - 1);
 	else
-		len = cts_expect_format_xml(ev->expect, type, x->format, ev->time_ns, buf, size - 1);
+		len = cts_expect_format_xml(ev->expect, type, x->format, ev->time_ns, buf,
+					    size - 1);
 	if (len)
 		buf[len++] = '\n';
 	return len;
@@ -108,7 +120,7 @@ static int xml_consume(void *priv, const struct cts_batch *batch)
 	struct xml *x = priv;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
+	cts_batch_for_each (i, ev, batch) {
 		if (!lines_wanted(&x->lines, ev))
 			continue;
 		if (x->document && !x->begun && put_head(x, ev) < 0)

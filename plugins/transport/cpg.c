@@ -64,10 +64,10 @@ static const struct cts_option cpg_options[] = {
 
 struct cpg_member {
 	uint32_t node, pid;
-	uint32_t peer;           /* number of this membership for the host */
-	bool stuck;              /* does not read: nobody waits for it up to the limit */
-	uint64_t full_ns;        /* since when its window is full; 0: it is not */
-	uint64_t acked;          /* of our bytes: what it has read */
+	uint32_t peer;               /* number of this membership for the host */
+	bool stuck;                  /* does not read: nobody waits for it up to the limit */
+	uint64_t full_ns;            /* since when its window is full; 0: it is not */
+	uint64_t acked;              /* of our bytes: what it has read */
 	uint64_t received, reported; /* of its bytes: read, and acknowledged */
 };
 
