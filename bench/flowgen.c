@@ -36,9 +36,9 @@ struct gen {
 	size_t len;
 	unsigned int n;
 	uint32_t seq;
-	uint32_t base;       /* number of the first flow */
-	uint32_t pace;       /* operations a second, 0: as fast as it goes */
-	uint32_t tick;       /* paced operations come so many at once; 0: evenly spread */
+	uint32_t base; /* number of the first flow */
+	uint32_t pace; /* operations a second, 0: as fast as it goes */
+	uint32_t tick; /* paced operations come so many at once; 0: evenly spread */
 	uint32_t mark, timeout;
 	uint64_t done, failed;
 	struct timespec start;
@@ -192,18 +192,21 @@ static int usage(FILE *fp)
 	      "  -m, --mark M      mark to set (1)\n"
 	      "  -t, --timeout S   timeout of new flows in seconds (3600)\n"
 	      "  -w, --window W    churn: how many live at once (1000)\n"
-	      "Prints operations, failures and seconds.\n", fp);
+	      "Prints operations, failures and seconds.\n",
+	      fp);
 	return fp == stdout ? 0 : 2;
 }
 
 int main(int argc, char *argv[])
 {
 	static const struct option longs[] = {
-		{ "base", required_argument, NULL, 'b' }, { "pace", required_argument, NULL, 'p' },
+		{ "base", required_argument, NULL, 'b' },
+		{ "pace", required_argument, NULL, 'p' },
 		{ "tick", required_argument, NULL, 'T' },
 		{ "mark", required_argument, NULL, 'm' },
 		{ "timeout", required_argument, NULL, 't' },
-		{ "window", required_argument, NULL, 'w' }, { "help", no_argument, NULL, 'h' },
+		{ "window", required_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	static struct gen g = { .mark = 1, .timeout = 3600 };
@@ -216,14 +219,28 @@ int main(int argc, char *argv[])
 		uint32_t value = optarg ? (uint32_t)strtoul(optarg, NULL, 0) : 0;
 
 		switch (c) {
-		case 'b': g.base = value; break;
-		case 'p': g.pace = value; break;
-		case 'T': g.tick = value; break;
-		case 'm': g.mark = value; break;
-		case 't': g.timeout = value; break;
-		case 'w': window = value; break;
-		case 'h': return usage(stdout);
-		default: return usage(stderr);
+		case 'b':
+			g.base = value;
+			break;
+		case 'p':
+			g.pace = value;
+			break;
+		case 'T':
+			g.tick = value;
+			break;
+		case 'm':
+			g.mark = value;
+			break;
+		case 't':
+			g.timeout = value;
+			break;
+		case 'w':
+			window = value;
+			break;
+		case 'h':
+			return usage(stdout);
+		default:
+			return usage(stderr);
 		}
 	}
 	if (argc - optind != 2)
@@ -235,7 +252,7 @@ int main(int argc, char *argv[])
 		fail("netlink");
 	c = 4 << 20;
 	setsockopt(mnl_socket_get_fd(g.nl), SOL_SOCKET, SO_RCVBUFFORCE, &c, sizeof(c));
-	prctl(PR_SET_TIMERSLACK, 1);  /* ns: short sleeps are to be short */
+	prctl(PR_SET_TIMERSLACK, 1); /* ns: short sleeps are to be short */
 	clock_gettime(CLOCK_MONOTONIC, &g.start);
 	if (!strcmp(what, "churn"))
 		churn(&g, n, window);
@@ -248,7 +265,7 @@ int main(int argc, char *argv[])
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	printf("operations=%" PRIu64 " failed=%" PRIu64 " seconds=%.3f\n", g.done, g.failed,
 	       (double)(now.tv_sec - g.start.tv_sec) +
-	       (double)(now.tv_nsec - g.start.tv_nsec) / 1e9);
+		       (double)(now.tv_nsec - g.start.tv_nsec) / 1e9);
 	mnl_socket_close(g.nl);
 	return g.failed ? 1 : 0;
 }

@@ -25,7 +25,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
-#define BASE 0x0b000000u    /* 11.0.0.0: source address of flow 0 */
+#define BASE 0x0b000000u /* 11.0.0.0: source address of flow 0 */
 
 static uint64_t *made_ns, *seen_ns;
 static uint32_t total;
@@ -92,9 +92,9 @@ static int event_attr(const struct nlattr *attr, void *data)
 	if (mnl_attr_get_type(attr) == CTA_TUPLE_ORIG) {
 		const struct nlattr *ip, *src;
 
-		mnl_attr_for_each_nested(ip, attr)
+		mnl_attr_for_each_nested (ip, attr)
 			if (mnl_attr_get_type(ip) == CTA_TUPLE_IP)
-				mnl_attr_for_each_nested(src, ip)
+				mnl_attr_for_each_nested (src, ip)
 					if (mnl_attr_get_type(src) == CTA_IP_V4_SRC)
 						*(uint32_t *)data = ntohl(mnl_attr_get_u32(src));
 	}

@@ -25,8 +25,8 @@
 
 #define BACKLOG 4096
 #define EVENTS 256
-#define LISTENER (1ull << 32)  /* in an epoll event's data: a listening socket */
-#define STUCK_NS 5000000000u   /* no life ended for so long: the rest has failed */
+#define LISTENER (1ull << 32) /* in an epoll event's data: a listening socket */
+#define STUCK_NS 5000000000u  /* no life ended for so long: the rest has failed */
 
 struct lives {
 	struct sockaddr_in to;
@@ -175,7 +175,8 @@ static void run(struct lives *l)
 static int usage(void)
 {
 	fputs("Usage: lives serve ADDR PORT PORTS\n"
-	      "       lives run ADDR PORT PORTS LIVES AT_ONCE PACE\n", stderr);
+	      "       lives run ADDR PORT PORTS LIVES AT_ONCE PACE\n",
+	      stderr);
 	return 2;
 }
 
