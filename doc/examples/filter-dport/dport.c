@@ -30,7 +30,10 @@ static int check_port(const char *value, char *why, size_t size)
 }
 
 static const struct cts_option dport_options[] = {
-	{ .name = "ignore", .type = CTS_OPT_LIST, .flags = CTS_OPT_REQUIRED, .check = check_port,
+	{ .name = "ignore",
+	  .type = CTS_OPT_LIST,
+	  .flags = CTS_OPT_REQUIRED,
+	  .check = check_port,
 	  .help = "destination ports of flows that are refused" },
 	{ .name = NULL }
 };
@@ -68,7 +71,7 @@ static void dport_apply(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch) {
+	cts_batch_for_each (i, ev, batch) {
 		unsigned int port;
 
 		/* What an event does not carry is no reason to refuse it. */

@@ -15,16 +15,20 @@
 #include <ctsync/text.h>
 
 static const struct cts_option csv_options[] = {
-	{ .name = "file", .type = CTS_OPT_PATH, .flags = CTS_OPT_REQUIRED,
+	{ .name = "file",
+	  .type = CTS_OPT_PATH,
+	  .flags = CTS_OPT_REQUIRED,
 	  .help = "where the lines go" },
-	{ .name = "header", .type = CTS_OPT_BOOL, .def = "false",
+	{ .name = "header",
+	  .type = CTS_OPT_BOOL,
+	  .def = "false",
 	  .help = "names of the columns in the first line" },
 	{ .name = NULL }
 };
 
 struct csv {
-	FILE *fp;           /* owned */
-	const char *path;   /* lent: options live as long as the instance */
+	FILE *fp;         /* owned */
+	const char *path; /* lent: options live as long as the instance */
 	uint64_t lines;
 };
 
@@ -71,8 +75,8 @@ static void csv_line(struct csv *c, const char *event, const struct cts_tuple *t
 
 	inet_ntop(t->family, &t->src, src, sizeof(src));
 	inet_ntop(t->family, &t->dst, dst, sizeof(dst));
-	fprintf(c->fp, "%s,%s,%s,%u,%s,%u\n", event, cts_proto_name(t->proto), src,
-		ntohs(t->sport), dst, ntohs(t->dport));
+	fprintf(c->fp, "%s,%s,%s,%u,%s,%u\n", event, cts_proto_name(t->proto), src, ntohs(t->sport),
+		dst, ntohs(t->dport));
 	c->lines++;
 }
 
@@ -83,7 +87,7 @@ static int csv_consume(void *priv, const struct cts_batch *batch)
 	const struct cts_event *ev;
 	size_t i;
 
-	cts_batch_for_each(i, ev, batch)
+	cts_batch_for_each (i, ev, batch)
 		if (ev->flow && cts_flow_has(ev->flow, CTS_FLOW_ORIG) &&
 		    ev->type < CTS_EVENT_TYPE_MAX)
 			csv_line(priv, name[ev->type], &ev->flow->orig);

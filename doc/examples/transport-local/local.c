@@ -18,7 +18,7 @@
 
 #define LOCAL_MESSAGE_MAX 16384u
 #define LOCAL_PEERS_MAX 16u
-#define LOCAL_READS_MAX 64u   /* of one wake-up: others want their turn */
+#define LOCAL_READS_MAX 64u /* of one wake-up: others want their turn */
 
 static int check_path(const char *value, char *why, size_t size)
 {
@@ -30,18 +30,23 @@ static int check_path(const char *value, char *why, size_t size)
 	return -1;
 }
 
-static const struct cts_option local_options[] = {
-	{ .name = "path", .type = CTS_OPT_PATH, .flags = CTS_OPT_REQUIRED, .check = check_path,
-	  .help = "this node's socket" },
-	{ .name = "peers", .type = CTS_OPT_LIST_OF(CTS_OPT_PATH), .flags = CTS_OPT_REQUIRED,
-	  .max = LOCAL_PEERS_MAX, .check = check_path, .help = "the other nodes' sockets" },
-	{ .name = NULL }
-};
+static const struct cts_option local_options[] = { { .name = "path",
+						     .type = CTS_OPT_PATH,
+						     .flags = CTS_OPT_REQUIRED,
+						     .check = check_path,
+						     .help = "this node's socket" },
+						   { .name = "peers",
+						     .type = CTS_OPT_LIST_OF(CTS_OPT_PATH),
+						     .flags = CTS_OPT_REQUIRED,
+						     .max = LOCAL_PEERS_MAX,
+						     .check = check_path,
+						     .help = "the other nodes' sockets" },
+						   { .name = NULL } };
 
 struct local {
-	int fd;                    /* owned */
-	const struct cts_transport_host *host;  /* lent */
-	struct cts_watch *watch;   /* owned */
+	int fd;                                /* owned */
+	const struct cts_transport_host *host; /* lent */
+	struct cts_watch *watch;               /* owned */
 	struct sockaddr_un self, peer[LOCAL_PEERS_MAX];
 	unsigned int n_peers;
 	uint64_t sent_errors, recv_errors, refused;
@@ -117,7 +122,7 @@ static void *local_create(const struct cts_options *opt, const struct cts_transp
 	l->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0)
 		goto err;
-	unlink(l->self.sun_path);   /* of a daemon that did not stop cleanly */
+	unlink(l->self.sun_path); /* of a daemon that did not stop cleanly */
 	if (bind(l->fd, (struct sockaddr *)&l->self, sizeof(l->self)) < 0)
 		goto err;
 	l->watch = cts_watch_create(host->loop, l->fd, CTS_WATCH_READ, local_readable, l);
@@ -169,8 +174,12 @@ static void local_status(void *priv, struct cts_transport_status *st)
 {
 	const struct local *l = priv;
 	struct cts_transport_status mine = {
-		.size = st->size, .device = "local", .up = true, .carrier = true,
-		.sent_errors = l->sent_errors, .recv_errors = l->recv_errors,
+		.size = st->size,
+		.device = "local",
+		.up = true,
+		.carrier = true,
+		.sent_errors = l->sent_errors,
+		.recv_errors = l->recv_errors,
 		.refused = l->refused,
 	};
 
