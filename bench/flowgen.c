@@ -40,6 +40,7 @@ struct gen {
 	uint32_t pace; /* operations a second, 0: as fast as it goes */
 	uint32_t tick; /* paced operations come so many at once; 0: evenly spread */
 	uint32_t mark, timeout;
+	uint32_t window; /* churn: flows that live at once */
 	uint64_t done, failed;
 	struct timespec start;
 };
@@ -172,14 +173,12 @@ static void finish(struct gen *g)
 
 /* Flows come and go in a window: each operation is a create or the delete of the
  * oldest. What is left at the end is window flows. */
-static void churn(struct gen *g, uint32_t total, uint32_t window)
+static void churn(struct gen *g, uint32_t total)
 {
-	uint32_t i;
-
-	for (i = 0; i < total; i++) {
+	for (uint32_t i = 0; i < total; i++) {
 		add(g, i, OP_CREATE);
-		if (i >= window)
-			add(g, i - window, OP_DELETE);
+		if (i >= g->window)
+			add(g, i - g->window, OP_DELETE);
 	}
 }
 
@@ -197,7 +196,27 @@ static int usage(FILE *fp)
 	return fp == stdout ? 0 : 2;
 }
 
-int main(int argc, char *argv[])
+static uint32_t *value_of(struct gen *g, int option)
+{
+	switch (option) {
+	case 'b':
+		return &g->base;
+	case 'p':
+		return &g->pace;
+	case 'T':
+		return &g->tick;
+	case 'm':
+		return &g->mark;
+	case 't':
+		return &g->timeout;
+	case 'w':
+		return &g->window;
+	default:
+		return NULL;
+	}
+}
+
+static void parse(struct gen *g, int argc, char *argv[])
 {
 	static const struct option longs[] = {
 		{ "base", required_argument, NULL, 'b' },
@@ -209,55 +228,46 @@ int main(int argc, char *argv[])
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static struct gen g = { .mark = 1, .timeout = 3600 };
-	uint32_t n, i, window = 1000;
-	struct timespec now;
-	const char *what;
+	uint32_t *value;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "b:p:T:m:t:w:h", longs, NULL)) >= 0) {
-		uint32_t value = optarg ? (uint32_t)strtoul(optarg, NULL, 0) : 0;
-
-		switch (c) {
-		case 'b':
-			g.base = value;
-			break;
-		case 'p':
-			g.pace = value;
-			break;
-		case 'T':
-			g.tick = value;
-			break;
-		case 'm':
-			g.mark = value;
-			break;
-		case 't':
-			g.timeout = value;
-			break;
-		case 'w':
-			window = value;
-			break;
-		case 'h':
-			return usage(stdout);
-		default:
-			return usage(stderr);
-		}
+		value = value_of(g, c);
+		if (!value)
+			exit(usage(c == 'h' ? stdout : stderr));
+		*value = (uint32_t)strtoul(optarg, NULL, 0);
 	}
 	if (argc - optind != 2)
-		return usage(stderr);
+		exit(usage(stderr));
+}
+
+static void open_socket(struct gen *g)
+{
+	int size = 4 << 20;
+
+	g->nl = mnl_socket_open(NETLINK_NETFILTER);
+	if (!g->nl || mnl_socket_bind(g->nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		fail("netlink");
+	setsockopt(mnl_socket_get_fd(g->nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+}
+
+int main(int argc, char *argv[])
+{
+	static struct gen g = { .mark = 1, .timeout = 3600, .window = 1000 };
+	struct timespec now;
+	const char *what;
+	uint32_t n;
+
+	parse(&g, argc, argv);
 	what = argv[optind];
 	n = (uint32_t)strtoul(argv[optind + 1], NULL, 0);
-	g.nl = mnl_socket_open(NETLINK_NETFILTER);
-	if (!g.nl || mnl_socket_bind(g.nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		fail("netlink");
-	c = 4 << 20;
-	setsockopt(mnl_socket_get_fd(g.nl), SOL_SOCKET, SO_RCVBUFFORCE, &c, sizeof(c));
+	open_socket(&g);
 	prctl(PR_SET_TIMERSLACK, 1); /* ns: short sleeps are to be short */
 	clock_gettime(CLOCK_MONOTONIC, &g.start);
 	if (!strcmp(what, "churn"))
-		churn(&g, n, window);
+		churn(&g, n);
 	else if (!strcmp(what, "create") || !strcmp(what, "mark") || !strcmp(what, "delete"))
-		for (i = 0; i < n; i++)
+		for (uint32_t i = 0; i < n; i++)
 			add(&g, i, *what == 'c' ? OP_CREATE : *what == 'm' ? OP_MARK : OP_DELETE);
 	else
 		return usage(stderr);
