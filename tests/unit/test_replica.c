@@ -357,6 +357,46 @@ static void a_live_entry_is_refused_only_when_nothing_can_make_room(void **state
 	destroy(f);
 }
 
+/* Wherever they stand: it is the orphans that go first, then what is stale. */
+static void room_is_made_of_what_is_not_live(void **state)
+{
+	struct fixture *f = create(6);
+
+	for (uint32_t i = 1; i <= 6; i++)
+		upsert(f, i, 10, i);
+	replica_epoch(&f->r, &f->b, 1001, true);
+	for (uint32_t i = 1; i <= 4; i++)
+		upsert(f, i, 11, i);                 /* 5 and 6 stay orphans */
+	replica_epoch(&f->r, &f->b, 1002, false);
+	for (uint32_t i = 1; i <= 2; i++)
+		upsert(f, i, 12, i);                 /* 3 and 4 stay stale */
+	assert_counts(f, 2, 2, 2);
+	upsert(f, 7, 10, 7);
+	upsert(f, 8, 10, 8);
+	assert_counts(f, 4, 2, 0);
+	assert_int_equal(find(f, 5) | find(f, 6), 0);
+	upsert(f, 9, 10, 9);
+	upsert(f, 10, 10, 10);
+	assert_counts(f, 6, 0, 0);
+	for (uint32_t i = 1; i <= 2; i++)
+		assert_has(f, i, 12);
+	destroy(f);
+}
+
+/* What the former epoch's digest ended says nothing of another one. */
+static void a_new_epoch_stops_what_ends_stale_entries(void **state)
+{
+	struct fixture *f = create(100);
+
+	upsert(f, 1, 10, 1);
+	f->r.stale_ends = true;
+	f->r.stale_cursor = 1;
+	replica_epoch(&f->r, &f->b, 1001, false);
+	run(f);
+	assert_counts(f, 0, 1, 0);
+	destroy(f);
+}
+
 /* ---- time ---- */
 
 static void upsert_with_timeout(struct fixture *f, uint32_t i, uint8_t seconds, uint64_t seq)
@@ -491,6 +531,8 @@ int main(void)
 		cmocka_unit_test(large_tables_end_in_steps),
 		cmocka_unit_test(a_flush_leaves_nothing_and_says_nothing),
 		cmocka_unit_test(a_live_entry_is_refused_only_when_nothing_can_make_room),
+		cmocka_unit_test(room_is_made_of_what_is_not_live),
+		cmocka_unit_test(a_new_epoch_stops_what_ends_stale_entries),
 		cmocka_unit_test(what_a_gone_node_had_ends_at_its_own_timeout),
 		cmocka_unit_test(in_alarm_mode_what_is_not_repeated_ends),
 		cmocka_unit_test(counts_and_sums_are_those_of_the_entries),
