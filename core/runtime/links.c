@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,24 +352,16 @@ void cts_links_received(struct cts_links *l, unsigned int link, uint32_t peer, u
 		links_choose(l);
 }
 
-/* Numbers of peers that were configured are their places in the list; multicast makes one
- * of the address, corosync has its node's. */
 void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
 		    char buf[CTS_LINK_PEER_LEN])
 {
-	const struct cts_config_block *b = link < l->n ? l->link[link].block : NULL;
-	const char *plugin = b ? b->plugin : "link";
-	bool listed = b && (strcmp(plugin, "udp") == 0 || strcmp(plugin, "tcp") == 0);
-	struct in_addr v4 = { .s_addr = htonl(peer) };
+	const struct link *k = link < l->n ? &l->link[link] : NULL;
+	char name[CTS_LINK_PEER_LEN / 2];
 
-	if (listed && peer && peer <= cts_options_count(b->options, "peers"))
-		snprintf(buf, CTS_LINK_PEER_LEN, "%s (%s)",
-			 cts_options_item(b->options, "peers", peer - 1), plugin);
-	else if (strcmp(plugin, "multicast") == 0 &&
-		 !strchr(cts_options_string(b->options, "group"), ':'))
-		snprintf(buf, CTS_LINK_PEER_LEN, "%s (multicast)", inet_ntoa(v4));
+	if (k && k->ops->peer_name && k->ops->peer_name(k->priv, peer, name, sizeof(name)) == 0)
+		snprintf(buf, CTS_LINK_PEER_LEN, "%s (%s)", name, k->block->plugin);
 	else
-		snprintf(buf, CTS_LINK_PEER_LEN, "peer %u (%s)", peer, plugin);
+		snprintf(buf, CTS_LINK_PEER_LEN, "peer %u (%s)", peer, k ? k->block->plugin : "link");
 }
 
 void cts_links_undelivered(struct cts_links *l)

@@ -56,8 +56,8 @@ struct cts_link_info {
 	uint64_t sent_messages, sent_bytes, recv_messages, recv_bytes;
 	struct cts_transport_status status;
 };
-/* Where messages of this transport peer come from, for people: an address as it was
- * configured, or the transport's own number for it. */
+/* Where messages of this transport peer come from, for people: what the transport
+ * calls it, or its number for it. */
 #define CTS_LINK_PEER_LEN 128u
 void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
 		    char buf[CTS_LINK_PEER_LEN]);

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -569,6 +570,13 @@ static unsigned int cpg_own_flows(void *priv, struct cts_flow_pattern *t, unsign
 	return n;
 }
 
+/* Its address is corosync's affair: corosync-cfgtool -s shows it under this number. */
+static int cpg_peer_name(void *priv, uint32_t peer, char *buf, size_t size)
+{
+	snprintf(buf, size, "corosync node %u", peer);
+	return 0;
+}
+
 const struct cts_transport_ops cpg_LTX_cts_plugin = {
 	.plugin = CTS_PLUGIN(CTS_KIND_TRANSPORT, struct cts_transport_ops, "cpg", PACKAGE_VERSION,
 			     "through a process group of corosync", cpg_options),
@@ -579,4 +587,5 @@ const struct cts_transport_ops cpg_LTX_cts_plugin = {
 	.max_message = cpg_max_message,
 	.status = cpg_status,
 	.own_flows = cpg_own_flows,
+	.peer_name = cpg_peer_name,
 };

@@ -418,6 +418,11 @@ static unsigned int fault_own_flows(void *priv, struct cts_flow_pattern *t, unsi
 	return unicast_own_flows(((struct fault *)priv)->unicast, t, max);
 }
 
+static int fault_peer_name(void *priv, uint32_t peer, char *buf, size_t size)
+{
+	return unicast_peer_name(((struct fault *)priv)->unicast, peer, buf, size);
+}
+
 const struct cts_transport_ops fault_LTX_cts_plugin = {
 	.plugin = CTS_PLUGIN(CTS_KIND_TRANSPORT, struct cts_transport_ops, "fault", PACKAGE_VERSION,
 			     "udp over a bad line, for tests and drills", fault_options),
@@ -428,4 +433,5 @@ const struct cts_transport_ops fault_LTX_cts_plugin = {
 	.max_message = fault_max_message,
 	.status = fault_status,
 	.own_flows = fault_own_flows,
+	.peer_name = fault_peer_name,
 };

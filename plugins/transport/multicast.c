@@ -71,10 +71,13 @@ static const struct cts_option multicast_options[] = {
 	{ .name = NULL },
 };
 
+#define SENDERS 16u /* of IPv6 whose addresses are kept, for messages */
+
 struct multicast {
 	struct dgram *dgram; /* owned */
 	union net_addr group;
 	int ttl;
+	struct in6_addr sender[SENDERS]; /* by peer number */
 };
 
 static int set_int(int fd, int level, int name, int value)
@@ -127,18 +130,26 @@ static int multicast_setup(void *ctx, int fd, unsigned int ifindex)
 
 /* Peers are not configured: the address itself makes the number, so that no
  * table can be filled by made-up senders. */
+static uint32_t number_of(const struct in6_addr *addr)
+{
+	const uint32_t *w = (const uint32_t *)addr;
+	uint32_t n = w[0] ^ w[1] * 0x9e3779b1u ^ w[2] * 0x85ebca77u ^ w[3] * 0xc2b2ae3du;
+
+	return n ? n : 1;
+}
+
 static uint32_t multicast_peer_of(void *ctx, const union net_addr *from)
 {
-	const struct multicast *m = ctx;
-	const uint32_t *w = (const uint32_t *)&from->in6.sin6_addr;
+	struct multicast *m = ctx;
 	uint32_t n;
 
 	if (from->in.sin_port != m->group.in.sin_port)
 		return 0;
 	if (from->sa.sa_family == AF_INET)
 		return ntohl(from->in.sin_addr.s_addr);
-	n = w[0] ^ w[1] * 0x9e3779b1u ^ w[2] * 0x85ebca77u ^ w[3] * 0xc2b2ae3du;
-	return n ? n : 1;
+	n = number_of(&from->in6.sin6_addr);
+	m->sender[n % SENDERS] = from->in6.sin6_addr;
+	return n;
 }
 
 static void multicast_destroy(void *priv)
@@ -214,6 +225,20 @@ static unsigned int multicast_own_flows(void *priv, struct cts_flow_pattern *t, 
 	return 1;
 }
 
+static int multicast_peer_name(void *priv, uint32_t peer, char *buf, size_t size)
+{
+	const struct multicast *m = priv;
+	const struct in6_addr *v6 = &m->sender[peer % SENDERS];
+	struct in_addr v4 = { .s_addr = htonl(peer) };
+
+	if (m->group.sa.sa_family == AF_INET)
+		return inet_ntop(AF_INET, &v4, buf, (socklen_t)size) ? 0 : -1;
+	/* another sender may have come to its place */
+	if (number_of(v6) != peer)
+		return -1;
+	return inet_ntop(AF_INET6, v6, buf, (socklen_t)size) ? 0 : -1;
+}
+
 const struct cts_transport_ops multicast_LTX_cts_plugin = {
 	.plugin = CTS_PLUGIN(CTS_KIND_TRANSPORT, struct cts_transport_ops, "multicast",
 			     PACKAGE_VERSION, "one datagram reaches all nodes on a link",
@@ -224,4 +249,5 @@ const struct cts_transport_ops multicast_LTX_cts_plugin = {
 	.max_message = multicast_max_message,
 	.status = multicast_status,
 	.own_flows = multicast_own_flows,
+	.peer_name = multicast_peer_name,
 };

@@ -477,6 +477,16 @@ static unsigned int tcp_own_flows(void *priv, struct cts_flow_pattern *tuple, un
 	return 2;
 }
 
+static int tcp_peer_name(void *priv, uint32_t peer, char *buf, size_t size)
+{
+	const struct tcp *t = priv;
+
+	if (!peer || peer > t->n_peers)
+		return -1;
+	snprintf(buf, size, "%s", cts_options_item(t->opt, "peers", peer - 1));
+	return 0;
+}
+
 const struct cts_transport_ops tcp_LTX_cts_plugin = {
 	.plugin = CTS_PLUGIN(CTS_KIND_TRANSPORT, struct cts_transport_ops, "tcp", PACKAGE_VERSION,
 			     "a connection to each of a list of peers", tcp_options),
@@ -488,4 +498,5 @@ const struct cts_transport_ops tcp_LTX_cts_plugin = {
 	.max_message = tcp_max_message,
 	.status = tcp_status,
 	.own_flows = tcp_own_flows,
+	.peer_name = tcp_peer_name,
 };

@@ -24,4 +24,5 @@ const struct cts_transport_ops udp_LTX_cts_plugin = {
 	.max_message = unicast_max_message,
 	.status = unicast_status,
 	.own_flows = unicast_own_flows,
+	.peer_name = unicast_peer_name,
 };

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,16 @@ unsigned int unicast_own_flows(void *priv, struct cts_flow_pattern *t, unsigned 
 		out->dport = in->dport = htons(u->port);
 	}
 	return n;
+}
+
+int unicast_peer_name(void *priv, uint32_t peer, char *buf, size_t size)
+{
+	const struct unicast *u = priv;
+
+	if (!peer || peer > u->n_peers)
+		return -1;
+	snprintf(buf, size, "%s", cts_options_item(u->opt, "peers", peer - 1));
+	return 0;
 }
 
 unsigned int unicast_peers(const void *priv)

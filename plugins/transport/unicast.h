@@ -49,6 +49,7 @@ int unicast_send(void *priv, const struct iovec *msg, unsigned int n, uint32_t t
 size_t unicast_max_message(void *priv);
 void unicast_status(void *priv, struct cts_transport_status *st);
 unsigned int unicast_own_flows(void *priv, struct cts_flow_pattern *t, unsigned int max);
+int unicast_peer_name(void *priv, uint32_t peer, char *buf, size_t size);
 unsigned int unicast_peers(const void *priv); /* they are numbered from 1 */
 
 #endif

@@ -87,6 +87,7 @@ static void functions(void **state)
 	AT(cts_transport_ops, create, 56);
 	AT(cts_transport_ops, send, 72);
 	AT(cts_transport_ops, own_flows, 96);
+	AT(cts_transport_ops, peer_name, 104);
 	AT(cts_transport_host, deliver, 24);
 	AT(cts_transport_host, writable, 48);
 	AT(cts_transport_status, up, 72);

@@ -349,6 +349,7 @@ static void it_joins_and_says_what_it_is(void **state)
 {
 	struct cts_flow_pattern t[4];
 	struct cts_transport_status st = { .size = sizeof(st) };
+	char name[64];
 
 	open_cpg("group=fw,port=5405");
 	assert_false(is_joined());
@@ -364,6 +365,8 @@ static void it_joins_and_says_what_it_is(void **state)
 	assert_int_equal(t[0].dport, htons(5405));
 	assert_int_equal(t[1].family, AF_INET6);
 	assert_int_equal(cpg_LTX_cts_plugin.own_flows(fx.priv, t, 1), 1);
+	assert_int_equal(cpg_LTX_cts_plugin.peer_name(fx.priv, 7, name, sizeof(name)), 0);
+	assert_string_equal(name, "corosync node 7");
 	close_cpg();
 	open_cpg("port=0");
 	assert_int_equal(cpg_LTX_cts_plugin.own_flows(fx.priv, t, 4), 0);

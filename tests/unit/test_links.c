@@ -156,9 +156,15 @@ static unsigned int fake_own_flows(void *priv, struct cts_flow_pattern *t, unsig
 	return i;
 }
 
+static int fake_peer_name(void *priv, uint32_t peer, char *buf, size_t size)
+{
+	return peer == 1 ? snprintf(buf, size, "10.9.0.1") * 0 : -1;
+}
+
 static const struct cts_transport_ops plain = {
 	.create = fake_create, .destroy = fake_destroy, .send = fake_send,
 	.max_message = fake_max_message, .status = fake_status, .own_flows = fake_own_flows,
+	.peer_name = fake_peer_name,
 };
 static const struct cts_transport_ops member = {
 	.caps = CTS_CAP_ADDRESSED | CTS_CAP_MEMBERSHIP,
@@ -730,6 +736,26 @@ static void own_flows_of_all_links_fit_the_room(void **state)
 	end(&f);
 }
 
+static void a_peer_is_named_by_its_transport_or_by_its_number(void **state)
+{
+	char text[CTS_LINK_PEER_LEN];
+	struct fixture f;
+
+	(void)state;
+	begin(&f, 1, &plain);
+	cts_links_peer(f.links, 0, 1, text);
+	assert_string_equal(text, "10.9.0.1 (fake)");
+	cts_links_peer(f.links, 0, 2, text);
+	assert_string_equal(text, "peer 2 (fake)");
+	cts_links_peer(f.links, 1, 1, text);
+	assert_string_equal(text, "peer 1 (link)");
+	end(&f);
+	begin(&f, 1, &member);               /* one that has no names */
+	cts_links_peer(f.links, 0, 1, text);
+	assert_string_equal(text, "peer 1 (fake)");
+	end(&f);
+}
+
 static void one_that_cannot_be_made_undoes_the_others(void **state)
 {
 	struct fixture f;
@@ -814,6 +840,7 @@ int main(void)
 		cmocka_unit_test(what_comes_on_any_link_is_handed_on),
 		cmocka_unit_test(messages_fit_all_links_that_are_up),
 		cmocka_unit_test(own_flows_of_all_links_fit_the_room),
+		cmocka_unit_test(a_peer_is_named_by_its_transport_or_by_its_number),
 		cmocka_unit_test(one_that_cannot_be_made_undoes_the_others),
 		cmocka_unit_test(an_unterminated_device_name_gets_an_end),
 		cmocka_unit_test(messages_and_bytes_are_counted),

@@ -920,6 +920,7 @@ static void address_that_is_missing_is_waited_for(void **state)
 static void own_traffic_is_named(void **state)
 {
 	struct cts_flow_pattern t[2];
+	char name[32];
 
 	open_node(0, NODE_A);
 	assert_int_equal(fx.ops->own_flows(fx.node[0].priv, t, 2), 2);
@@ -929,6 +930,10 @@ static void own_traffic_is_named(void **state)
 	assert_int_equal(t[1].dport, htons(PORT));
 	assert_int_equal(t[1].proto, IPPROTO_TCP);
 	assert_int_equal(fx.ops->own_flows(fx.node[0].priv, t, 1), 0);
+	assert_int_equal(fx.ops->peer_name(fx.node[0].priv, 1, name, sizeof(name)), 0);
+	assert_string_equal(name, "127.0.0.2");
+	assert_int_equal(fx.ops->peer_name(fx.node[0].priv, 2, name, sizeof(name)), -1);
+	assert_int_equal(fx.ops->peer_name(fx.node[0].priv, 0, name, sizeof(name)), -1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -261,10 +261,24 @@ static void carries(const char *plugin, const char *a, const char *b, size_t max
 	check_status(1);
 }
 
+/* What the second node calls who sent to it; NULL: it cannot say. */
+static void names(uint32_t peer, const char *expected)
+{
+	char text[64] = "";
+	int rc = net.ops->peer_name(net.node[1].priv, peer, text, sizeof(text));
+
+	assert_int_equal(rc, expected ? 0 : -1);
+	if (expected)
+		assert_string_equal(text, expected);
+}
+
 static void udp_carries_messages_over_ipv4(void **state)
 {
 	carries("udp", "address=10.9.0.1,peers=10.9.0.2,interface=v0",
 		"address=10.9.0.2,peers=10.9.0.7+10.9.0.1", 1500 - 28, 2);
+	names(2, "10.9.0.1");
+	names(3, NULL);
+	names(0, NULL);
 }
 
 static void udp_carries_messages_over_ipv6_with_its_larger_header(void **state)
@@ -277,12 +291,17 @@ static void multicast_carries_messages_over_ipv4(void **state)
 {
 	carries("multicast", "group=225.0.0.50,interface=v0", "group=225.0.0.50,interface=v0",
 		1500 - 28, 0x0a090001);
+	names(0x0a090001, "10.9.0.1");
 }
 
 static void multicast_carries_messages_over_ipv6(void **state)
 {
 	carries("multicast", "group=ff02::50,interface=v0", "group=ff02::50,interface=v0",
 		1500 - 48, 0);
+	/* the address that sent is known by its number, and no other */
+	names(net.node[1].from, "fd00::1");
+	names(net.node[1].from + 1, NULL);
+	names(net.node[1].from + 16, NULL);
 }
 
 static void udp_sends_to_one_peer_or_to_each_of_several(void **state)

@@ -102,6 +102,12 @@ struct cts_transport_ops {
 	 * most max patterns. The core ignores these flows. Returns how many.
 	 */
 	unsigned int (*own_flows)(void *priv, struct cts_flow_pattern *p, unsigned int max);
+	/*
+	 * Where a peer's messages come from, for people: its address as far as this
+	 * is known, with a NUL. 0, or -1: the core shows the number, as it does for
+	 * NULL.
+	 */
+	int (*peer_name)(void *priv, uint32_t peer, char *buf, size_t size);
 };
 
 #ifdef __cplusplus
