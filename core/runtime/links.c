@@ -361,7 +361,8 @@ void cts_links_peer(const struct cts_links *l, unsigned int link, uint32_t peer,
 	if (k && k->ops->peer_name && k->ops->peer_name(k->priv, peer, name, sizeof(name)) == 0)
 		snprintf(buf, CTS_LINK_PEER_LEN, "%s (%s)", name, k->block->plugin);
 	else
-		snprintf(buf, CTS_LINK_PEER_LEN, "peer %u (%s)", peer, k ? k->block->plugin : "link");
+		snprintf(buf, CTS_LINK_PEER_LEN, "peer %u (%s)", peer,
+			 k ? k->block->plugin : "link");
 }
 
 void cts_links_undelivered(struct cts_links *l)

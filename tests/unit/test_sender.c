@@ -563,7 +563,7 @@ static void who_keeps_changes_from_others_falls_out_of_step(void **state)
 	destroy(f);
 }
 
-/* Its time counts from when it holds the others up, and each time anew. */
+/* Its time counts from when it holds the others up, and each time again. */
 static void nobody_is_timed_who_holds_nobody_up(void **state)
 {
 	struct fixture *f = create();
