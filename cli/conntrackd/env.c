@@ -212,7 +212,7 @@ void env_background_ready(struct env_background *b)
 	if (chdir("/") < 0)
 		cts_warn("cannot change to /: %s", strerror(errno));
 	if (write(b->ready_fd, "", 1) != 1)
-		cts_warn("cannot tell that the daemon is ready: %s", strerror(errno));
+		cts_warn("cannot notify systemd that the daemon is ready: %s", strerror(errno));
 	close(b->ready_fd);
 	b->ready_fd = -1;
 }

@@ -55,7 +55,7 @@ static void read_addresses(void *ctx)
 	for (i = all; i && n < LOCAL_MAX; i = i->ifa_next)
 		n += take_address(i, &list[n]);
 	if (i)
-		cts_warn("local addresses: more than %u, the rest does not count", LOCAL_MAX);
+		cts_warn("local addresses: more than %u: the rest is ignored", LOCAL_MAX);
 	freeifaddrs(all);
 	la->changed(la->ctx, list, n);
 	free(list);

@@ -375,7 +375,7 @@ void cts_links_undelivered(struct cts_links *l)
 		return;
 	k = &l->link[l->active];
 	link_hold(k, LINK_HOLD_ONE_WAY_NS, now);
-	cts_warn("links: %s (%s): what is sent does not arrive; it comes last for %u s",
+	cts_warn("links: %s (%s): what is sent does not arrive; it is used last for %u s",
 		 k->block->plugin, link_device(k, &st), (unsigned int)(k->hold_ns / 1000000000u));
 	links_choose(l);
 }

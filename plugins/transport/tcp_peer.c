@@ -50,7 +50,7 @@ static void attempt_later(struct tcp_peer *p)
 static void attempt_failed(struct tcp_peer *p, const char *why)
 {
 	if (!p->complained)
-		cts_warn("tcp: %s: cannot connect: %s; trying on", p->conf.text, why);
+		cts_warn("tcp: %s: cannot connect: %s; it is tried again", p->conf.text, why);
 	p->complained = true;
 	attempt_later(p);
 }

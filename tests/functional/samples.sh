@@ -79,7 +79,7 @@ for file in "$src"/conf/*.cfg; do
 	fi
 	for i in 1 2; do
 		# the first node connects before there is a second one
-		grep -E ' (warn|err): ' "$tmp/fw$i.log" | grep -v 'cannot connect: .*; trying on' &&
+		grep -E ' (warn|err): ' "$tmp/fw$i.log" | grep -v 'cannot connect: .*; it is tried again' &&
 			fail "$name: fw$i complains"
 	done
 	for i in 1 2; do
