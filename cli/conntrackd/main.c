@@ -9,11 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config/conf_socket.h"
 #include "core/log/log.h"
 
 #include "cli/conntrackd/daemon.h"
 
 #define CONFIG_DEFAULT CTS_SYSCONF_DIR "/conntrackd.cfg"
+
+#define SOCKET_VARIABLE "CONNTRACKD_SOCKET"
+#define SOCKET_MAX 4096
 
 #define STATUS_NOT_IN_SYNC 2 /* of --status, when there is nobody to ask, too */
 
@@ -24,6 +28,7 @@ enum long_only {
 	OPT_JSON,
 	OPT_PLUGINS,
 	OPT_PROMOTE,
+	OPT_SOCKET,
 	OPT_STATUS,
 	OPT_TIMEOUT
 };
@@ -50,6 +55,7 @@ static const struct option long_options[] = { { "config", required_argument, NUL
 					      { "json", no_argument, NULL, OPT_JSON },
 					      { "plugins", no_argument, NULL, OPT_PLUGINS },
 					      { "promote", no_argument, NULL, OPT_PROMOTE },
+					      { "socket", required_argument, NULL, OPT_SOCKET },
 					      { "status", no_argument, NULL, OPT_STATUS },
 					      { "timeout", required_argument, NULL, OPT_TIMEOUT },
 					      { NULL, 0, NULL, 0 } };
@@ -64,7 +70,8 @@ static const char usage[] =
 	"      --check-config     check the configuration and end\n"
 	"      --plugins [NAME]   describe the plugins that can be found\n"
 	"\n"
-	"Commands to a running daemon:\n"
+	"Commands to a running daemon, of whose configuration only control.socket is read:\n"
+	"      --socket PATH      where it takes commands, else $" SOCKET_VARIABLE "\n"
 	"  -i [ct|expect]         show the internal cache\n"
 	"  -e [ct|expect]         show the external cache\n"
 	"  -x                     with -i or -e: as XML\n"
@@ -88,7 +95,8 @@ static const char usage[] =
 	"  -h, --help             print this\n";
 
 struct options {
-	const char *config;
+	const char *config; /* NULL: the default */
+	const char *socket; /* NULL: of the environment, or of the configuration */
 	const char *plugin; /* --plugins NAME */
 	const char *timeout;
 	const char *words[4]; /* of the request */
@@ -192,11 +200,37 @@ static int parse_command(struct options *o, int opt, int argc, char **argv)
 	return 0;
 }
 
+/* Options that say how a command is meant; without it they would start a daemon. */
+static int parse_modifiers(struct options *o)
+{
+	const struct {
+		bool given, fits;
+		const char *option, *commands, *word;
+	} modifiers[] = {
+		{ o->xml, o->mode == 'i' || o->mode == 'e', "-x", "-i and -e", "xml" },
+		{ o->json, o->mode == OPT_STATUS, "--json", "--status", "json" },
+		{ o->timeout, o->mode == OPT_PROMOTE, "--timeout", "--promote", o->timeout },
+		{ o->socket, o->n_words > 0, "--socket", "commands to a running daemon", NULL },
+		{ o->background, !o->mode, "-d", "no command", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(modifiers) / sizeof(modifiers[0]); i++) {
+		if (modifiers[i].given && !modifiers[i].fits) {
+			fprintf(stderr, "conntrackd: %s goes with %s\n", modifiers[i].option,
+				modifiers[i].commands);
+			return -1;
+		}
+		if (modifiers[i].given && modifiers[i].word)
+			o->words[o->n_words++] = modifiers[i].word;
+	}
+	return 0;
+}
+
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	int opt;
 
-	*o = (struct options){ .config = CONFIG_DEFAULT };
+	*o = (struct options){ .config = NULL };
 	while ((opt = getopt_long(argc, argv, "C:diexcfFRBntksvh", long_options, NULL)) != -1) {
 		switch (opt) {
 		case 'C':
@@ -210,6 +244,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 			break;
 		case OPT_JSON:
 			o->json = true;
+			break;
+		case OPT_SOCKET:
+			o->socket = optarg;
 			break;
 		case OPT_TIMEOUT:
 			o->timeout = optarg;
@@ -225,22 +262,40 @@ static int parse_options(struct options *o, int argc, char **argv)
 		fprintf(stderr, "conntrackd: %s: what is it for?\n", argv[optind]);
 		return -1;
 	}
-	if (o->xml && (o->mode == 'i' || o->mode == 'e'))
-		o->words[o->n_words++] = "xml";
-	if (o->json && o->mode == OPT_STATUS)
-		o->words[o->n_words++] = "json";
-	if (o->timeout && o->mode == OPT_PROMOTE)
-		o->words[o->n_words++] = o->timeout;
-	return 0;
+	return parse_modifiers(o);
 }
 
 /* -- what to do -- */
 
-static int call(const struct options *o, const struct cts_config *conf)
+static const char *config_of(const struct options *o)
 {
-	const char *path = cts_options_string(conf->control, "socket");
-	int ret = cts_control_call(path, o->n_words, o->words, stdout, stderr);
+	return o->config ? o->config : CONFIG_DEFAULT;
+}
 
+/* A mistake in the configuration must not keep anybody from asking a daemon that runs
+ * well: so nothing else of it is read, and no plugin opened. */
+static int find_socket(const struct options *o, char path[SOCKET_MAX])
+{
+	const char *given = o->socket ? o->socket : getenv(SOCKET_VARIABLE);
+
+	if (given && *given)
+		return snprintf(path, SOCKET_MAX, "%s", given) < SOCKET_MAX ? 0 : -1;
+	if (cts_conf_socket(config_of(o), path, SOCKET_MAX) == 0 ||
+	    (!o->config && errno == ENOENT && cts_conf_socket(NULL, path, SOCKET_MAX) == 0))
+		return 0;
+	fprintf(stderr, "conntrackd: %s: %s; --socket PATH says where the daemon takes commands\n",
+		config_of(o), strerror(errno));
+	return -1;
+}
+
+static int ask(const struct options *o)
+{
+	char path[SOCKET_MAX];
+	int ret;
+
+	if (find_socket(o, path) < 0)
+		return -1;
+	ret = cts_control_call(path, o->n_words, o->words, stdout, stderr);
 	if (ret >= 0)
 		return ret;
 	if (errno == EPROTO)
@@ -250,6 +305,15 @@ static int call(const struct options *o, const struct cts_config *conf)
 			"can't connect to %s: %s: is conntrackd running? appropriate "
 			"permissions?\n",
 			path, strerror(errno));
+	return -1;
+}
+
+static int call(const struct options *o)
+{
+	int ret = ask(o);
+
+	if (ret >= 0)
+		return ret;
 	return o->mode == OPT_STATUS ? STATUS_NOT_IN_SYNC : 1;
 }
 
@@ -283,11 +347,11 @@ static int show_plugins(const struct options *o)
 	int ret;
 
 	/* A plugin_path of the configuration counts, a missing file does not matter. */
-	FILE *there = fopen(o->config, "re");
+	FILE *there = fopen(config_of(o), "re");
 
 	if (there) {
 		fclose(there);
-		conf = cts_config_load(o->config, NULL);
+		conf = cts_config_load(config_of(o), NULL);
 	}
 	loader = conf ? conf->loader : cts_loader_create(NULL, 0);
 	ret = loader ? cts_loader_describe(loader, o->plugin, stdout) : -1;
@@ -322,10 +386,12 @@ int main(int argc, char **argv)
 	}
 	if (o.mode == OPT_PLUGINS)
 		return show_plugins(&o);
-	conf = cts_config_load(o.config, NULL);
+	if (o.n_words)
+		return call(&o);
+	conf = cts_config_load(config_of(&o), NULL);
 	if (!conf)
-		return o.mode == OPT_STATUS ? STATUS_NOT_IN_SYNC : 1;
-	ret = o.mode == OPT_CHECK ? 0 : o.n_words ? call(&o, conf) : be_daemon(&o, conf);
+		return 1;
+	ret = o.mode == OPT_CHECK ? 0 : be_daemon(&o, conf);
 	cts_config_free(conf);
 	return ret;
 }
