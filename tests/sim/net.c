@@ -31,7 +31,8 @@ void net_init(struct sim_net *net, unsigned int n_nodes, unsigned int n_links, u
 	net->n_links = n_links;
 	net->rng.state = seed;
 	net->path = calloc((size_t)n_links * n_nodes * n_nodes, sizeof(*net->path));
-	if (!net->path)
+	net->life = calloc(n_nodes, sizeof(*net->life));
+	if (!net->path || !net->life)
 		abort();
 }
 
@@ -41,6 +42,7 @@ void net_fini(struct sim_net *net)
 		free(net->heap[--net->n_heap].data);
 	free(net->heap);
 	free(net->path);
+	free(net->life);
 }
 
 struct sim_path *net_path(const struct sim_net *net, unsigned int link, unsigned int from,
@@ -176,7 +178,8 @@ void net_send(struct sim_net *net, unsigned int link, unsigned int from, unsigne
 {
 	struct sim_path *path = net_path(net, link, from, to);
 	struct sim_packet p = { .from = (uint16_t)from, .to = (uint16_t)to,
-				.link = (uint16_t)link, .len = (uint32_t)len };
+				.link = (uint16_t)link, .life = net->life[from],
+				.len = (uint32_t)len };
 
 	if (!path->cut)
 		p.time = queue_pass(path, len, now);

@@ -40,7 +40,8 @@ struct sim_path {
 struct sim_packet {
 	uint64_t time, order;
 	uint16_t from, to;
-	uint16_t link;
+	uint16_t link, life;                     /* life: of the sender */
+	uint16_t read_by;        /* life of the receiver whose socket has it; 0: under way */
 	uint32_t len;
 	uint8_t *data;                           /* owned */
 };
@@ -48,6 +49,7 @@ struct sim_packet {
 struct sim_net {
 	unsigned int n_nodes, n_links;
 	struct sim_path *path;                   /* owned: [link][from][to] */
+	uint16_t *life;                          /* owned: of each node, how often it started */
 	bool reliable;           /* in order; nothing is lost, damaged or sent twice but by a cut */
 	struct sim_rng rng;
 	struct sim_packet *heap; /* owned: under way, by time */

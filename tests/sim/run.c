@@ -9,7 +9,8 @@
 #include "core/sync/inspect.h"
 #include "tests/sim/sim.h"
 
-#define QUIET_MS 25000u              /* convergence takes less than this */
+#define QUIET_MS 25000u              /* convergence takes less than this... */
+#define QUIET_FULL_MS 90000u         /* ... and so long where a cache was full: it tries seldom */
 #define IDLE_MS 6000u
 
 /* A dump and live events at once; where no event was lost no other dump is needed. */
@@ -97,7 +98,7 @@ static void reconcile_all(struct world *w)
 
 static bool await_agreement(struct world *w)
 {
-	uint64_t end = w->now + QUIET_MS * MS;
+	uint64_t end = w->now + (w->limited ? QUIET_FULL_MS : QUIET_MS) * MS;
 	char why[FAILURE_LEN] = "";
 	unsigned int i, turn;
 
@@ -137,6 +138,10 @@ void world_quiet(struct world *w)
 	w->asked = false;
 	w->limited = w->small_limit != 0;
 	forget_twins(w);
+	/* Names that nobody has any more are given up, also when they are heard late. */
+	if (w->renamed)
+		world_run(w, (w->now > w->net.late_until ? w->now : w->net.late_until) +
+			     SIM_DEAD_MS * MS);
 	world_run(w, w->now + 1000 * MS);
 	idle_begin(w);
 	began = w->now;

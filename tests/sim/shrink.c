@@ -11,21 +11,31 @@
 #define SHRINK_RUNS 4000u
 #define SHRINK_S 15                  /* of real time */
 
-#define SAME 4u                      /* so many letters say which invariant it is */
-
 struct shrink {
 	const struct cts_faults *faults;
-	char failure[FAILURE_LEN];   /* the first one */
+	char sort[FAILURE_LEN];      /* of the first failure */
 	unsigned int runs;
 	time_t end;
 };
 
+/* Numbers and what follows in brackets do not tell one fault from another. */
+static void sort_of(const char *failure, char sort[FAILURE_LEN])
+{
+	for (; *failure && *failure != '('; failure++)
+		if (*failure < '0' || *failure > '9')
+			*sort++ = *failure;
+	*sort = '\0';
+}
+
 /* In the same way: another failure may be another fault. */
 static bool still_fails(const struct script *s, const struct shrink *k)
 {
-	char failure[FAILURE_LEN];
+	char failure[FAILURE_LEN], sort[FAILURE_LEN];
 
-	return script_run(s, k->faults, false, failure) && !strncmp(failure, k->failure, SAME);
+	if (!script_run(s, k->faults, false, failure))
+		return false;
+	sort_of(failure, sort);
+	return !strcmp(sort, k->sort);
 }
 
 /* Take out pieces of this size. */
@@ -51,11 +61,13 @@ void script_shrink(struct script *s, const struct cts_faults *faults)
 {
 	struct script *less = malloc(sizeof(*less));
 	struct shrink k = { .faults = faults, .end = time(NULL) + SHRINK_S };
+	char failure[FAILURE_LEN];
 	unsigned int size, before;
 
 	if (!less)
 		abort();
-	script_run(s, faults, false, k.failure);
+	script_run(s, faults, false, failure);
+	sort_of(failure, k.sort);
 	do {
 		before = s->n_steps;
 		for (size = before / 2; size; size /= 2)

@@ -143,6 +143,8 @@ struct sim_node {
 	uint64_t *received_ns;       /* [link][node]: when */
 	bool *member;                /* with membership: whom the transport has reported up */
 	uint64_t *apart;             /* ... and since when nothing passes; 0: it does */
+	uint32_t *leaving;           /* ... ids of who left while this node was stopped; 0: nobody */
+	uint16_t *joined;            /* ... the life of each that may be heard */
 	uint64_t sent_messages[16], sent_bytes[16];    /* by type */
 	unsigned int reports[CTS_REPORT_MAX];
 	struct seen *seen;           /* of each node */
@@ -218,6 +220,8 @@ int transport_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_t 
 void transport_stop(struct world *w, struct sim_node *n);
 void transport_start(struct world *w, struct sim_node *n);
 void transport_received(struct sim_node *n, unsigned int link, uint32_t node);
+/* May it be delivered to n? With membership nothing comes of who has left. */
+bool transport_delivers(const struct sim_node *n, const struct sim_packet *p);
 void transport_undelivered(struct sim_node *n);
 /* From time to time: choose the link, report who came and went. */
 void transport_turn(struct world *w, struct sim_node *n);

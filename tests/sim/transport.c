@@ -73,6 +73,15 @@ int transport_send(void *ctx, const struct iovec *msg, unsigned int n, uint32_t 
 	return (int)n;
 }
 
+/* What was sent in the life that ended does not come after that. */
+static void left(struct world *w, struct sim_node *n, unsigned int t, uint32_t id)
+{
+	n->member[t] = false;
+	n->joined[t] = (uint16_t)(w->net.life[t] + !w->node[t].engine);
+	n->touched = true;
+	cts_engine_peer_down(n->engine, id, w->now);
+}
+
 void transport_stop(struct world *w, struct sim_node *n)
 {
 	unsigned int t;
@@ -82,10 +91,17 @@ void transport_stop(struct world *w, struct sim_node *n)
 
 		if (!o->engine || !o->member[n->index])
 			continue;
-		o->member[n->index] = false;
-		o->touched = true;
-		cts_engine_peer_down(o->engine, n->id, w->now);
+		/* Who is stopped reads it later, after what was sent before. */
+		if (node_running(w, o))
+			left(w, o, n->index, n->id);
+		else if (!o->leaving[n->index])
+			o->leaving[n->index] = n->id;
 	}
+}
+
+bool transport_delivers(const struct sim_node *n, const struct sim_packet *p)
+{
+	return !n->w->membership || (n->member[p->from] && p->life >= n->joined[p->from]);
 }
 
 void transport_start(struct world *w, struct sim_node *n)
@@ -93,6 +109,9 @@ void transport_start(struct world *w, struct sim_node *n)
 	memset(n->received_ns, 0, SIM_LINKS * w->n_nodes * sizeof(*n->received_ns));
 	memset(n->member, 0, w->n_nodes * sizeof(*n->member));
 	memset(n->apart, 0, w->n_nodes * sizeof(*n->apart));
+	memset(n->leaving, 0, w->n_nodes * sizeof(*n->leaving));
+	memcpy(n->joined, w->net.life, w->n_nodes * sizeof(*n->joined));
+	w->net.life[n->index]++;
 	memset(n->held_until, 0, sizeof(n->held_until));
 	n->active = 0;
 	n->blocked_until = n->gap_us = 0;
@@ -167,6 +186,9 @@ static void membership(struct world *w, struct sim_node *n)
 	for (t = 0; t < w->n_nodes; t++) {
 		if (t == n->index)
 			continue;
+		if (n->leaving[t])
+			left(w, n, t, n->leaving[t]);
+		n->leaving[t] = 0;
 		if (reachable(w, n, t)) {
 			n->apart[t] = 0;
 			if (!n->member[t])
@@ -179,9 +201,7 @@ static void membership(struct world *w, struct sim_node *n)
 			n->apart[t] = w->now;
 		if (!n->member[t] || w->now - n->apart[t] < SIM_TOKEN_MS * MS)
 			continue;
-		n->member[t] = false;
-		n->touched = true;
-		cts_engine_peer_down(n->engine, w->node[t].id, w->now);
+		left(w, n, t, w->node[t].id);
 	}
 }
 

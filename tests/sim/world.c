@@ -74,6 +74,8 @@ static void node_init(struct world *w, unsigned int i)
 	n->received_ns = zeroed(SIM_LINKS * w->n_nodes, sizeof(*n->received_ns));
 	n->member = zeroed(w->n_nodes, sizeof(*n->member));
 	n->apart = zeroed(w->n_nodes, sizeof(*n->apart));
+	n->leaving = zeroed(w->n_nodes, sizeof(*n->leaving));
+	n->joined = zeroed(w->n_nodes, sizeof(*n->joined));
 	n->limit = 4 * SIM_KEYS;
 	if (w->bulk)
 		return;
@@ -121,6 +123,8 @@ void world_fini(struct world *w)
 		free(n->received_ns);
 		free(n->member);
 		free(n->apart);
+		free(n->leaving);
+		free(n->joined);
 		free(n->kernel);
 		free(n->had);
 		free(n->seen);
@@ -146,10 +150,12 @@ static void packet_deliver(struct world *w)
 
 	if (n->engine && n->stopped_until > w->now && n->backlog < SIM_SOCKET) {
 		n->backlog++;
+		p.read_by = w->net.life[p.to];
 		net_later(&w->net, p, n->stopped_until);
 		return;
 	}
-	if (node_running(w, n)) {
+	if (node_running(w, n) && transport_delivers(n, &p) &&
+	    (!p.read_by || p.read_by == w->net.life[p.to])) {
 		if (w->trace)
 			trace_packet(w, &p);
 		cts_engine_receive(n->engine, p.link, p.from, &msg, 1, w->now);
