@@ -6,7 +6,6 @@
 
 #include "core/sync/recv/compare.h"
 
-#define FULL_PERCENT 95u             /* of the limit: nothing is pulled above it */
 #define FULL_WAIT_NS (5 * SECOND)
 #define FULL_WAIT_MAX_NS (60 * SECOND)
 
@@ -53,14 +52,14 @@ void compare_begin(struct compare *c, bool empty, uint64_t now)
 	enter(c, empty ? COMPARE_REPAIR : COMPARE_LEVEL1, now);
 }
 
-/* Where a full cache refused entries, to pull them again is of no use before there is
- * room; and if it did not last the last time, not so soon. */
-static bool is_full(struct compare *c, struct replica *r, uint64_t now)
+/* Where a full cache refused entries, to pull them again is of no use while the owner has
+ * more than fits; and if it did not last the last time, not so soon. What is here counts for
+ * nothing: it may be what the owner has no more. */
+static bool is_full(struct compare *c, struct replica *r, uint64_t count, uint64_t now)
 {
 	if (!r->refused)
 		return false;
-	if (cts_cache_count(r->cache) * 100 >= cts_cache_limit(r->cache) * FULL_PERCENT ||
-	    now < c->full_ns)
+	if (count > cts_cache_limit(r->cache) || now < c->full_ns)
 		return true;
 	c->wait_ns = c->wait_ns ? c->wait_ns * 2 : FULL_WAIT_NS;
 	c->wait_ns = c->wait_ns < FULL_WAIT_MAX_NS ? c->wait_ns : FULL_WAIT_MAX_NS;
@@ -72,7 +71,7 @@ static bool is_full(struct compare *c, struct replica *r, uint64_t now)
 void compare_unequal(struct compare *c, struct replica *r, uint64_t count, bool busy,
 		     uint64_t now)
 {
-	if (busy || is_full(c, r, now))
+	if (busy || is_full(c, r, count, now))
 		return;
 	if (c->state == COMPARE_REPAIR ? now < c->due_ns : c->state != COMPARE_IDLE)
 		return;
