@@ -38,13 +38,13 @@ const char *health_holds_mine(const struct base *b, const struct sender *s,
 		return "this node's own cache is full";
 	if (b->now - p->report_ns >= CONFIRMED_NS)
 		return "it confirmed nothing lately";
-	if (!p->report.equal_at)
+	if (p->report.equal_at <= s->dropped_at)
 		return "it was not found equal yet";
 	if (p->report.flags & REPORT_REFUSED)
 		return "it has no room for all";
 	if (p->report.flags & REPORT_LACKING)
 		return "its kernel lacks some";
-	if (!(p->report.flags & REPORT_HOLDS) && older(b, p->unheld_ns, REPAIRING_NS))
+	if (b->now - p->held_ns >= CONFIRMED_NS)
 		return "it repairs what is missing";
 	if (older(b, window_unacked_since(&s->window, i, &messages, &records), CONFIRMED_NS))
 		return "it has not acknowledged what was sent";
@@ -80,13 +80,11 @@ const char *health_held_here(const struct base *b, const struct peer *p, uint64_
 		return "its own cache is full";
 	if (r->differs || r->lossy)
 		return "differences are being repaired";
-	if (r->gaps.n && older(b, r->gaps.since_ns, REPAIRING_NS))
-		return "messages are missing";
-	if (older(b, p->behind_ns, CONFIRMED_NS) && r->high < p->behind_seq)
-		return "what it sent has not come";
+	if (b->now - p->current_ns < CONFIRMED_NS)
+		return NULL;
 	if (p->hello.waiting_ms * MS >= CONFIRMED_NS)
 		return "changes wait there to be sent";
-	return NULL;
+	return r->gaps.n ? "messages are missing" : "what it sent has not come";
 }
 
 void health_show(struct base *b, const struct sender *s, const struct peers *ps, struct peer *p,

@@ -10,7 +10,6 @@
 #include "core/sync/peer.h"
 
 #define CONFIRMED_NS (700 * MS)      /* older confirmations count for nothing */
-#define REPAIRING_NS (300 * MS)      /* a repair that takes longer is a fault */
 
 /* NULL: the peer holds what this node owns; else why that is not sure. */
 const char *health_holds_mine(const struct base *b, const struct sender *s,

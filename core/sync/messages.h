@@ -25,6 +25,7 @@ struct report {
 #define REPORT_REFUSED 0x02u         /* some entries had no room */
 #define REPORT_LACKING 0x04u         /* some did not get into its kernel */
 #define REPORT_GAPS 0x08u            /* some below high are missing; an ACK says which */
+#define REPORT_FORKED 0x10u          /* two messages had the same number */
 #define REPORT_BYTES 37u
 
 struct hello {

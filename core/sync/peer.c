@@ -73,7 +73,7 @@ static void enter_starting(struct peers *ps, struct peer *p)
 	unsigned int i = peer_index(ps, p);
 
 	window_leave(&s->window, &s->table, i);
-	window_enter(&s->window, i, window_bytes(s), ps->base->now);
+	p->given = window_enter(&s->window, i, window_bytes(s), ps->base->now);
 	p->start_ns = p->in_step_ns = ps->base->now;
 	s->digest_wanted = true;
 	s->digest_ns = ps->base->now;
@@ -110,6 +110,8 @@ void peer_event(struct peers *ps, struct peer *p, enum peer_event event, const c
 	struct sender *s = ps->sender;
 	enum peer_state from = p->state, to = transitions[from][event];
 
+	if (event == PEER_RENEWED)
+		p->given = 0;
 	if (to == PEER_FREE)
 		return;
 	p->state = to;
@@ -117,6 +119,10 @@ void peer_event(struct peers *ps, struct peer *p, enum peer_event event, const c
 		window_leave(&s->window, &s->table, peer_index(ps, p));
 	if (to == PEER_STARTING)
 		enter_starting(ps, p);
+	if (event == PEER_CONFIRMS) {  /* now it can judge one */
+		s->digest_wanted = true;
+		s->digest_ns = ps->base->now;
+	}
 	if (to == PEER_RESTING)
 		enter_resting(ps, p);
 	if (to == PEER_GONE)
@@ -125,6 +131,7 @@ void peer_event(struct peers *ps, struct peer *p, enum peer_event event, const c
 		p->gone_ns = 0;
 	if (to <= PEER_STARTING) {
 		memset(&p->report, 0, sizeof(p->report));
+		p->held_ns = 0;
 		p->mismatches = 0;
 	}
 	if (to == PEER_GONE)

@@ -52,15 +52,21 @@ struct peer {
 	uint64_t last_received_ns, gone_ns;
 	struct hello hello;          /* the last one */
 	bool hello_seen;
-	uint64_t behind_seq, behind_ns;      /* it had sent this then, and it has not come */
+	/* What was changed there until then is here: as a HELLO said once, whose stream has come. */
+	uint64_t current_ns;
+	uint64_t claim_seq, claim_ns;        /* a HELLO whose stream has not come; ns 0: none */
+	uint64_t said_last, said_ns; /* the most that a HELLO said was sent, and when */
+	uint64_t less_token;         /* the last one that said less; how many did in a row */
+	unsigned int said_less;
 	uint32_t differs;            /* CTS_DIFFERS_* */
 
 	/* as a receiver of our stream */
 	struct report report;        /* the last one that goes by its start */
 	uint64_t report_ns;
-	uint64_t unheld_ns;          /* since when it says that it does not hold all; 0: it does */
+	uint64_t held_ns;            /* the last one that says that it holds all */
 	uint64_t named_ns;           /* the last one of any start, in our epoch */
 	unsigned int mismatches;     /* in a row that do not go by its start */
+	uint64_t given;              /* the highest start that it was given in this epoch; 0: none */
 	uint64_t start_ns;           /* START is sent again then */
 	uint64_t rest_until_ns, penalty_ns, in_step_ns;
 	uint64_t resets;

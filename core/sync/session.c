@@ -55,15 +55,18 @@ static void report_of(const struct session *s, const struct peer *p, struct repo
 			      .equal_at = v->equal_at };
 	r->flags = (receiver_holds(v) ? REPORT_HOLDS : 0) |
 		   (v->replica.refused ? REPORT_REFUSED : 0) | (s->lacking ? REPORT_LACKING : 0) |
-		   (v->gaps.n ? REPORT_GAPS : 0);
+		   (v->gaps.n ? REPORT_GAPS : 0) | (v->forked ? REPORT_FORKED : 0);
 }
 
 static void hello_fill(struct session *s, struct hello *h)
 {
 	const struct table *t = &s->sender->table;
 	struct base *b = s->base;
-	uint64_t since = sender_waiting_since(s->sender), ms = since ? (b->now - since) / MS : 0;
+	uint64_t since, ms;
 
+	table_release_held_back(&s->sender->table, b);  /* what is due waits from now on */
+	since = sender_waiting_since(s->sender);
+	ms = since ? (b->now - since) / MS : 0;
 	*h = (struct hello){
 		.table_id = b->conf.table_id, .last = sender_last_handed(s->sender),
 		.attrs = b->conf.attrs, .waiting = t->dirty.len + t->retransmit.waiting,
@@ -79,30 +82,40 @@ static void hello_fill(struct session *s, struct hello *h)
 	s->tokens[s->token_next++ % TOKENS] = h->token;
 }
 
+/* Reports on the streams of the peers from *next on, as many as fit. */
+static void build_reports(const struct session *s, struct cts_wire_out *o, unsigned int *next)
+{
+	for (; *next < s->peers->n && o->size - o->len >= REPORT_BYTES; (*next)++) {
+		const struct peer *p = s->peers->list[*next];
+		struct report r;
+
+		if (!p || !p->epoch || !peer_present(p))
+			continue;
+		report_of(s, p, &r);
+		build_report(o, &r);
+	}
+}
+
+/* Where the reports do not fit into one message several go out, with the same HELLO: who
+ * is reported on more seldom takes what was confirmed for old. */
 static void send_hello(struct session *s)
 {
 	size_t size = size_of(&s->sender->size, 1472);
 	uint8_t buf[1472];
 	struct cts_wire_out o;
+	unsigned int next = 0;
 	struct hello h;
 
 	if (size > s->base->ops.max_message(s->base->ctx))
 		size = CTS_WIRE_MIN_MAX;
 	hello_fill(s, &h);
-	cts_wire_begin(&o, buf, size);
-	build_hello(&o, &h);
-	for (unsigned int i = 0; i < s->peers->n && o.size - o.len >= REPORT_BYTES; i++) {
-		const struct peer *p = s->peers->list[s->report_next % s->peers->n];
-		struct report r;
-
-		s->report_next++;
-		if (!p || !p->epoch || !peer_present(p))
-			continue;
-		report_of(s, p, &r);
-		build_report(&o, &r);
-	}
-	if (!send_message(s, &o, CTS_MSG_HELLO, CTS_NODE_ALL))
-		return;
+	do {
+		cts_wire_begin(&o, buf, size);
+		build_hello(&o, &h);
+		build_reports(s, &o, &next);
+		if (!send_message(s, &o, CTS_MSG_HELLO, CTS_NODE_ALL))
+			return;
+	} while (next < s->peers->n);
 	s->hello_due = false;
 	s->hello_ns = s->base->now + (s->base->conf.membership ? HELLO_MEMBER_NS : HELLO_NS);
 }
@@ -263,6 +276,22 @@ void session_renew(struct session *s, bool forget)
 	s->renew = false;
 }
 
+/* That epoch is dead here, and who is in it does not know: it was reverted to a snapshot of
+ * that time. Say so in the form of a report on it, that it takes once it believes us. */
+static void send_dead(struct session *s, struct peer *p, uint64_t epoch)
+{
+	struct report r = { .node = p->id, .epoch = epoch, .flags = REPORT_FORKED };
+	static const struct gaps none;
+	uint8_t buf[ACK_BYTES_MAX];
+	struct cts_wire_out o;
+
+	if (!challenge_allowed(s, p))
+		return;
+	cts_wire_begin(&o, buf, sizeof(buf));
+	build_ack(&o, &r, &none);
+	send_message(s, &o, CTS_MSG_ACK, p->id);
+}
+
 static bool is_former(const struct peer *p, uint64_t epoch)
 {
 	for (unsigned int i = 0; i < FORMER_EPOCHS; i++)
@@ -297,6 +326,10 @@ static void other_epoch(struct session *s, struct peer *p, const struct cts_wire
 	b->st.wrong_epoch++;
 	if (h->type == CTS_MSG_BYE || !h->epoch)
 		return;
+	if (p && is_former(p, h->epoch)) {
+		send_dead(s, p, h->epoch);
+		return;
+	}
 	if (p && !may_replace(s, p, h->epoch)) {
 		if (p->candidate == h->epoch && p->last_received_ns > p->candidate_ns + SECOND) {
 			b->st.conflicts++;
@@ -318,7 +351,7 @@ static void accept_epoch(struct session *s, struct peer *p, uint64_t epoch, uint
 	p->table_id = table_id;
 	p->candidate = 0;
 	p->hello_seen = false;
-	p->behind_ns = 0;
+	p->claim_ns = p->current_ns = p->said_last = p->said_less = 0;
 	p->last_received_ns = s->base->now;
 	receiver_epoch(&p->recv, s->base, epoch, lost);
 	peer_event(s->peers, p, PEER_ACCEPTED, "it started again");
@@ -376,11 +409,11 @@ static void report_received(struct session *s, struct peer *p, const struct repo
 
 	if (r->node != b->id || r->epoch != b->epoch)
 		return;
-	/* More than was ever sent: this node was reverted to a snapshot, or cloned. */
-	if (r->start && (r->high > w->last || r->start > w->last + 1)) {
+	/* What this node did not send, in its epoch. */
+	if (r->flags & REPORT_FORKED || r->high > w->last || r->start > p->given) {
 		s->renew = true;
 		report(s, CTS_REPORT_EPOCH, 0, 0, 0,
-		       "a peer has more than was sent: this node was reverted or cloned, a new epoch begins");
+		       "a peer has what was not sent: this node was reverted or cloned, a new epoch begins");
 		return;
 	}
 	p->named_ns = b->now;
@@ -400,9 +433,7 @@ static void report_received(struct session *s, struct peer *p, const struct repo
 	p->report = *r;
 	p->report_ns = b->now;
 	if (r->flags & REPORT_HOLDS)
-		p->unheld_ns = 0;
-	else if (!p->unheld_ns)
-		p->unheld_ns = b->now;
+		p->held_ns = b->now;
 	if (base_reliable(b) && gaps)
 		window_ack(w, &s->sender->table, i, r->high, gaps, b->now);
 	else
@@ -411,14 +442,55 @@ static void report_received(struct session *s, struct peer *p, const struct repo
 
 /* -- what is received -- */
 
-static void note_behind(struct session *s, struct peer *p)
+/* Has all come that had been sent when the HELLO was that is waited for? Then what was
+ * changed before is here, too, but for what waited to be sent. What was in gaps that are
+ * settled came again in messages up to moved. */
+static void note_current(struct peer *p)
 {
-	if (p->hello.last <= p->recv.high) {
-		p->behind_ns = 0;
-	} else if (!p->behind_ns || p->recv.high >= p->behind_seq) {
-		p->behind_ns = s->base->now;
-		p->behind_seq = p->hello.last;
+	const struct receiver *r = &p->recv;
+	uint64_t needed = p->claim_seq > r->moved ? p->claim_seq : r->moved;
+
+	if (!p->claim_ns || !r->start || r->high < needed ||
+	    (r->gaps.n && r->gaps.range[0].from <= needed))
+		return;
+	if (p->claim_ns > p->current_ns)
+		p->current_ns = p->claim_ns;
+	p->claim_ns = 0;
+}
+
+/* Does it say that less was sent than it said before? That is one that was overtaken; or
+ * that node was reverted to a snapshot, and has to know. */
+static bool says_less(struct session *s, struct peer *p)
+{
+	if (p->hello.last >= p->said_last) {
+		p->said_last = p->hello.last;
+		p->said_ns = s->base->now;
+		p->said_less = 0;
+		return false;
 	}
+	if (p->hello.token == p->less_token)
+		return true;
+	p->less_token = p->hello.token;
+	if (++p->said_less >= REVERTED_HELLOS && s->base->now - p->said_ns >= REVERTED_NS)
+		receiver_fork(&p->recv, s->base);
+	return true;
+}
+
+/* One HELLO at a time, so that a stream in which something is always missing does not
+ * look as if nothing ever came. */
+static void note_claim(struct session *s, struct peer *p)
+{
+	uint64_t waited;
+
+	if (says_less(s, p))
+		return;
+	note_current(p);
+	if (p->claim_ns)
+		return;
+	waited = p->hello.waiting_ms * MS;
+	p->claim_ns = s->base->now > waited ? s->base->now - waited : 1;
+	p->claim_seq = p->hello.last;
+	note_current(p);
 }
 
 static void note_differences(struct session *s, struct peer *p)
@@ -458,7 +530,7 @@ static void hello_received(struct session *s, struct peer *p, struct cts_wire_in
 	while ((more = parse_report(in, &r)) > 0)
 		report_received(s, p, &r, r.flags & REPORT_GAPS ? NULL : &none);
 	s->base->st.bad_record += more < 0;
-	note_behind(s, p);
+	note_claim(s, p);
 	receiver_last(&p->recv, s->base, p->hello.last);
 }
 
@@ -516,7 +588,8 @@ static void accepted_received(struct session *s, struct peer *p, const struct ct
 			s->base->st.bad_record++;
 		else
 			receiver_data(&p->recv, s->base, h->number, h->flags & CTS_WIRE_ACK_NOW,
-				      in->buf + in->pos, cts_wire_left(in));
+				      h->sum, in->buf + in->pos, cts_wire_left(in));
+		note_current(p);
 		break;
 	case CTS_MSG_ACK:
 		ack_received(s, p, in);
@@ -541,14 +614,32 @@ static bool is_own_token(const struct session *s, uint64_t token)
 	return false;
 }
 
+/*
+ * Which of two nodes of one name stays? Who is there for longer; of equals the lower epoch.
+ * Each sees the other's uptime as it was when it was sent, in whole seconds. Who finds the
+ * other clearly older (OLDER_S) can be sure that the other finds itself older, so never
+ * both go. Both stay when one thinks them equal and the other does not; so who is a little
+ * older and still hears the other, which could have gone by then, takes them for equal, too.
+ */
+static bool other_stays(const struct session *s, const struct hello *h, uint64_t epoch)
+{
+	int64_t older = h->uptime_s - (int64_t)((s->base->now - s->started_ns) / SECOND);
+
+	if (older >= OLDER_S)
+		return true;
+	if (older <= -OLDER_MUCH_S ||
+	    (older <= 1 - OLDER_S && s->base->now - s->conflict_since_ns < CONTEST_NS))
+		return false;
+	return epoch < s->base->epoch;
+}
+
 /* Somebody has our name. In our epoch: a copy of this node, unless a switch sent our own
- * message back. In another one: who is there for longer stays. */
+ * message back. In another one: one of both stays out. */
 static void own_name_received(struct session *s, const struct cts_wire_header *h,
 			      struct cts_wire_in *in, unsigned int link, uint32_t peer)
 {
 	struct base *b = s->base;
 	struct hello hello;
-	uint32_t uptime = (uint32_t)((b->now - s->started_ns) / SECOND);
 
 	b->st.own_id++;
 	if (h->type != CTS_MSG_HELLO || !parse_hello(in, &hello) || is_own_token(s, hello.token))
@@ -560,8 +651,10 @@ static void own_name_received(struct session *s, const struct cts_wire_header *h
 		return;
 	}
 	b->st.conflicts++;
+	if (!s->conflict_ns || b->now - s->conflict_ns >= CONFLICT_NS)
+		s->conflict_since_ns = b->now;
 	s->conflict_ns = b->now;
-	s->out = hello.uptime_s != uptime ? hello.uptime_s > uptime : h->epoch < b->epoch;
+	s->out = other_stays(s, &hello, h->epoch);
 	report(s, CTS_REPORT_CONFLICT, b->id, link, peer,
 	       s->out ? "another node has this node's name and was there first: this one stays out"
 		      : "another node has this node's name");
@@ -720,8 +813,11 @@ static void check(struct session *s)
 	bool wanted = false;
 	int silent;
 
-	if (s->out && b->now - s->conflict_ns >= CONFLICT_NS)
+	if (s->out && b->now - s->conflict_ns >= CONFLICT_NS) {
+		/* To peers the former epoch is dead since the other one had the name. */
 		s->out = false;
+		s->renew = true;
+	}
 	check_undelivered(s);
 	while (base_reliable(b) && (silent = window_unanswered(&s->sender->window, b->now)) >= 0)
 		peer_event(s->peers, s->peers->list[silent], PEER_SILENT,
@@ -734,8 +830,12 @@ static void check(struct session *s)
 	peers_for_each(p, s->peers) {
 		check_peer(s, p);
 		s->sender->listeners |= peer_present(p);
-		/* One that is full does not need to know more often. */
-		wanted |= peer_in_window(p) && !(p->report.flags & (REPORT_HOLDS | REPORT_REFUSED));
+		/* One that is full does not need to know more often; one that has not confirmed
+		 * its start, or says nothing more, cannot judge. */
+		wanted |= p->state == PEER_FOLLOWING && b->now - p->report_ns < CONFIRMED_NS &&
+			  !(p->report.flags & REPORT_REFUSED) &&
+			  (!(p->report.flags & REPORT_HOLDS) ||
+			   p->report.equal_at <= s->sender->dropped_at);
 	}
 	if (wanted && !s->sender->digest_wanted)
 		s->sender->digest_ns = b->now;

@@ -19,8 +19,13 @@
 #define NONCE_SLOT_NS (2 * SECOND)   /* a nonce is good for this, and as long again */
 #define CANDIDATE_NS (500 * MS)      /* the former epoch must have been silent for so long */
 #define CONFLICT_NS (5 * SECOND)     /* this node stays out while its name is taken */
+#define OLDER_S 3                    /* of two nodes of one name one is clearly older... */
+#define OLDER_MUCH_S 10              /* ... or is so, however the other sees it */
+#define CONTEST_NS (2 * SECOND)      /* ... and should have got its way by then */
 #define REPORT_NS (60 * SECOND)      /* the same is reported once in this time */
 #define UNDELIVERED_NS (500 * MS)
+#define REVERTED_HELLOS 3u           /* that say less was sent than those before... */
+#define REVERTED_NS (500 * MS)       /* ... for so long: that node was reverted */
 #define TOKENS 8u
 
 struct pending_proof {
@@ -39,14 +44,14 @@ struct session {
 	uint64_t started_ns, hello_ns, check_ns, proof_ns;
 	uint64_t blocked_ns;         /* the transport is full: nothing is tried before, or before room */
 	bool hello_due;
-	unsigned int report_next;    /* peer whose stream the next HELLO reports on first */
 	uint64_t tokens[TOKENS];
 	unsigned int token_next;
 	struct pending_proof proof[CTS_NODES_MAX];
 	unsigned int n_proof;
 	uint64_t challenges_ns;      /* token bucket of challenges */
 	unsigned int challenges_left;
-	uint64_t conflict_ns;        /* another node has our name: since when it is received from; 0: none */
+	uint64_t conflict_ns;        /* another node has our name: when it was received from last; 0: never */
+	uint64_t conflict_since_ns;  /* ... and since when, without a pause of CONFLICT_NS */
 	bool out;                    /* ... and was there first: this node says nothing */
 	uint64_t undelivered_ns;
 	uint64_t stuck_ns;           /* when the window was last seen not stuck */

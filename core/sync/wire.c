@@ -155,8 +155,6 @@ size_t cts_wire_finish(struct cts_wire_out *o, struct cts_wire_header *h)
 enum cts_wire_error cts_wire_open(const uint8_t *msg, size_t len, struct cts_wire_header *h,
 				  struct cts_wire_in *in)
 {
-	uint32_t crc;
-
 	*in = (struct cts_wire_in){ .buf = msg, .len = len };
 	if (len < CTS_WIRE_HEADER || len > CTS_WIRE_MAX)
 		return CTS_WIRE_BAD_LENGTH;
@@ -171,12 +169,12 @@ enum cts_wire_error cts_wire_open(const uint8_t *msg, size_t len, struct cts_wir
 	h->node = cts_get_u32(in);
 	h->epoch = cts_get_u64(in);
 	h->number = cts_get_u64(in);
-	crc = cts_get_u32(in);
+	h->sum = cts_get_u32(in);
 	if (h->version != CTS_WIRE_VERSION)
 		return CTS_WIRE_BAD_VERSION;
 	if (h->length != len)
 		return CTS_WIRE_BAD_LENGTH;
-	if (crc != message_crc(msg, len))
+	if (h->sum != message_crc(msg, len))
 		return CTS_WIRE_BAD_CRC;
 	if (!h->type || h->type >= CTS_MSG_MAX ||
 	    h->flags & ~(h->type == CTS_MSG_DATA ? CTS_WIRE_ACK_NOW : 0))

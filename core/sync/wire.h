@@ -36,6 +36,7 @@ struct cts_wire_header {
 	uint32_t cluster, node;
 	uint64_t epoch;
 	uint64_t number;               /* DATA: sequence number; else 0 */
+	uint32_t sum;                  /* as it was received */
 };
 
 /*

@@ -430,18 +430,16 @@ static void a_report_counts_when_it_goes_by_its_start(void **state)
 	assert_int_equal(window_len(&f->sender.window), 2);
 	assert_int_equal(p->report.equal_at, 7);
 	assert_int_equal(p->report_ns, f->b.now);
-	assert_int_equal(p->unheld_ns, 0);
-	/* it says that it lacks something, since now */
+	assert_int_equal(p->held_ns, f->b.now);
+	/* it says that it lacks something */
 	f->b.now += SECOND;
 	r.flags = 0;
 	ack(f, &r);
-	assert_int_equal(p->unheld_ns, f->b.now);
-	f->b.now += SECOND;
-	ack(f, &r);
-	assert_int_equal(p->unheld_ns, f->b.now - SECOND);
+	assert_int_equal(p->report_ns, f->b.now);
+	assert_int_equal(p->held_ns, f->b.now - SECOND);
 	r.flags = REPORT_HOLDS;
 	ack(f, &r);
-	assert_int_equal(p->unheld_ns, 0);
+	assert_int_equal(p->held_ns, f->b.now);
 	/* a report with gaps, in a HELLO, does not say which: it acknowledges nothing */
 	r = on_us(f, start, 9);
 	r.flags = REPORT_GAPS;
@@ -451,7 +449,7 @@ static void a_report_counts_when_it_goes_by_its_start(void **state)
 	hello_with(f, &them1, &plain_hello, &r);
 	assert_int_equal(window_len(&f->sender.window), 0);
 	/* it lost its place: once is chance */
-	r = on_us(f, start + 1, 9);
+	r = on_us(f, start - 1, 9);
 	ack(f, &r);
 	assert_int_equal(p->state, PEER_FOLLOWING);
 	ack(f, &r);
@@ -461,7 +459,7 @@ static void a_report_counts_when_it_goes_by_its_start(void **state)
 
 static void who_has_more_than_was_sent_shows_that_we_were_reverted(void **state)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct fixture *f = create();
 		uint64_t epoch = f->b.epoch;
 		struct peer *p;
@@ -469,7 +467,13 @@ static void who_has_more_than_was_sent_shows_that_we_were_reverted(void **state)
 
 		send_messages(f, 3);
 		p = start_peer(f);
-		r = i ? on_us(f, 5, 4) : on_us(f, 4, 4);
+		r = i == 1 ? on_us(f, 5, 4) : i == 2 ? on_us(f, 2, 3) : on_us(f, 4, 4);
+		if (i == 2)
+			p->given = 1;            /* a start that it was never given */
+		if (i == 3) {
+			r = on_us(f, 4, 3);
+			r.flags = REPORT_FORKED; /* two messages under one number */
+		}
 		if (i)
 			send_messages(f, 0);
 		ack(f, &r);
@@ -517,25 +521,84 @@ static void numbers_that_no_node_sends_are_refused(void **state)
 	destroy(f);
 }
 
-static void what_was_sent_there_and_has_not_come_is_noted(void **state)
+/* What a HELLO says was sent is here, so what was changed before it is here, too. */
+static void a_hello_counts_once_what_it_names_has_come(void **state)
 {
 	struct fixture *f = create();
 	struct peer *p = accept_peer(f, &them1, 9);
 	struct hello h = plain_hello;
+	uint64_t first;
 
 	hello_with(f, &them1, &h, NULL);
-	assert_int_equal(p->behind_ns, 0);
-	h.last = 5;
+	assert_int_equal(p->current_ns, 0);   /* there is no stream yet */
+	receiver_start(&p->recv, &f->b, 1);
 	hello_with(f, &them1, &h, NULL);
-	assert_int_equal(p->behind_ns, f->b.now);
-	assert_int_equal(p->behind_seq, 5);
+	assert_int_equal(p->current_ns, f->b.now);
+	f->b.now += 10 * MS;
+	first = f->b.now;
+	h.last = 5;
+	h.waiting_ms = 3;
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->current_ns, first - 10 * MS);
 	f->b.now += 10 * MS;
 	h.last = 9;
 	hello_with(f, &them1, &h, NULL);
-	assert_int_equal(p->behind_seq, 5);   /* since the first of them */
-	h.last = 0;
+	assert_int_equal(p->claim_seq, 5);    /* one at a time */
+	p->recv.high = 5;
+	f->b.now += 10 * MS;
 	hello_with(f, &them1, &h, NULL);
-	assert_int_equal(p->behind_ns, 0);
+	assert_int_equal(p->current_ns, first - 3 * MS);
+	assert_int_equal(p->claim_seq, 9);
+	/* it has come, but for a message, and but for what came in its place */
+	p->recv.high = 12;
+	gaps_open(&p->recv.gaps, 9, 9, f->b.now);
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->current_ns, first - 3 * MS);
+	gaps_clear(&p->recv.gaps);
+	gaps_open(&p->recv.gaps, 11, 11, f->b.now);
+	p->recv.moved = 12;
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->current_ns, first - 3 * MS);
+	gaps_clear(&p->recv.gaps);
+	hello_with(f, &them1, &h, NULL);
+	assert_int_equal(p->claim_ns, f->b.now - 3 * MS > p->current_ns ? p->claim_ns : 0);
+	assert_true(p->current_ns > first);
+	destroy(f);
+}
+
+static void hello_less(struct fixture *f, uint64_t last, uint64_t token)
+{
+	struct hello h = plain_hello;
+
+	h.last = last;
+	h.token = token;
+	hello_with(f, &them1, &h, NULL);
+}
+
+/* Reverted to a snapshot, in the same epoch: its HELLOs go back, and stay so. */
+static void who_says_less_for_long_was_reverted(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+
+	receiver_start(&p->recv, &f->b, 1);
+	hello_less(f, 7, 1);
+	f->b.now += REVERTED_NS;
+	hello_less(f, 3, 2);
+	hello_less(f, 3, 2);              /* the same one, repeated on its way */
+	hello_less(f, 4, 3);
+	assert_false(p->recv.forked);
+	hello_less(f, 8, 4);              /* two were overtaken, and that is all */
+	hello_less(f, 5, 5);
+	hello_less(f, 5, 6);
+	hello_less(f, 5, 7);              /* three, but at once */
+	assert_false(p->recv.forked);
+	f->b.now += REVERTED_NS;
+	hello_less(f, 6, 8);
+	assert_true(p->recv.forked);
+	assert_int_equal(p->recv.start, 0);
+	receiver_start(&p->recv, &f->b, 9);
+	assert_int_equal(p->recv.start, 0);   /* not before another epoch */
 	destroy(f);
 }
 
@@ -631,15 +694,16 @@ static void of_two_nodes_of_one_name_the_older_one_stays(void **state)
 {
 	struct fixture *f = create();
 	struct hello h = plain_hello;
+	uint64_t epoch;
 
 	f->b.now += 100 * SECOND;
-	h.uptime_s = 99;             /* the newcomer: it is to give way */
+	h.uptime_s = 97;             /* the newcomer: it is to give way */
 	hello_with(f, &us_elsewhere, &h, NULL);
 	assert_int_equal(f->report, CTS_REPORT_CONFLICT);
 	f->n_sent = 0;
 	session_run(&f->s);
 	assert_non_null(find_sent(f, CTS_MSG_HELLO));
-	h.uptime_s = 101;
+	h.uptime_s = 103;
 	hello_with(f, &us_elsewhere, &h, NULL);
 	f->n_sent = 0;
 	f->b.now += HELLO_MEMBER_NS;
@@ -649,11 +713,75 @@ static void of_two_nodes_of_one_name_the_older_one_stays(void **state)
 	hello(f, &them1);
 	assert_int_equal(f->n_sent, 0);
 	assert_true(session_deadline(&f->s) <= f->b.now + CHECK_NS);
-	/* the other one is gone: here we are */
+	/* the other one is gone: here we are, in another epoch, as ours is dead to peers */
+	epoch = f->b.epoch;
 	f->b.now += CONFLICT_NS;
 	session_run(&f->s);
+	f->b.now += CHECK_NS;
+	session_run(&f->s);
 	assert_non_null(find_sent(f, CTS_MSG_HELLO));
+	assert_int_not_equal(f->b.epoch, epoch);
 	accept_peer(f, &them1, 9);
+	destroy(f);
+}
+
+/* Where both started at about the same time the epochs decide; one that finds itself a
+ * little older gives in to that when it still hears the other after CONTEST_NS. */
+static void of_two_as_old_the_epochs_decide(void **state)
+{
+	static const struct { uint32_t uptime; bool lower, late, out; } c[] = {
+		{ 100, false, false, false }, { 100, true, false, true },
+		{ 102, false, false, false }, { 102, true, false, true },
+		{ 99, false, false, false }, { 99, true, false, true },
+		{ 98, true, false, false }, { 98, true, true, true }, { 98, false, true, false },
+		{ 103, false, false, true }, { 90, true, true, false }, { 91, true, true, true },
+	};
+
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		struct fixture *f = create();
+		struct from other = { US, 0, 0, 0 };
+		struct hello h = plain_hello;
+
+		other.epoch = c[i].lower ? f->b.epoch - 2 : f->b.epoch + 2;
+		f->b.now += 100 * SECOND;
+		h.uptime_s = c[i].uptime;
+		hello_with(f, &other, &h, NULL);
+		for (int turn = 0; turn < 2 && c[i].late; turn++) {
+			f->b.now += CONTEST_NS / 2;
+			h.uptime_s += CONTEST_NS / 2 / SECOND;
+			hello_with(f, &other, &h, NULL);
+		}
+		assert_int_equal(f->s.out, c[i].out);
+		destroy(f);
+	}
+}
+
+/* An epoch that is dead here is in use: who is in it was reverted, and is told. */
+static void who_is_in_a_dead_epoch_is_told(void **state)
+{
+	struct fixture *f = create();
+	struct peer *p = accept_peer(f, &them1, 9);
+	const struct sent_message *m;
+	struct cts_wire_header h;
+	struct cts_wire_in in;
+	struct report r;
+	struct gaps gaps;
+
+	p->former[0] = E2;
+	f->b.now += SECOND;
+	f->n_sent = 0;
+	hello(f, &(struct from){ THEM, E2, 0, 0 });
+	m = find_sent(f, CTS_MSG_ACK);
+	assert_non_null(m);
+	assert_int_equal(m->to, THEM);
+	assert_int_equal(cts_wire_open(m->bytes, m->len, &h, &in), CTS_WIRE_OK);
+	assert_true(parse_ack(&in, &r, &gaps));
+	assert_int_equal(r.node, THEM);
+	assert_int_equal(r.epoch, E2);
+	assert_int_equal(r.flags, REPORT_FORKED);
+	f->n_sent = 0;
+	hello(f, &(struct from){ THEM, E2, 0, 0 });   /* not for each message */
+	assert_int_equal(f->n_sent, 0);
 	destroy(f);
 }
 
@@ -869,11 +997,14 @@ int main(void)
 		cmocka_unit_test(a_report_counts_when_it_goes_by_its_start),
 		cmocka_unit_test(who_has_more_than_was_sent_shows_that_we_were_reverted),
 		cmocka_unit_test(numbers_that_no_node_sends_are_refused),
-		cmocka_unit_test(what_was_sent_there_and_has_not_come_is_noted),
+		cmocka_unit_test(a_hello_counts_once_what_it_names_has_come),
+		cmocka_unit_test(who_says_less_for_long_was_reverted),
 		cmocka_unit_test(who_rests_starts_again_in_time),
 		cmocka_unit_test(a_start_is_repeated_until_it_is_confirmed),
 		cmocka_unit_test(what_is_received_is_acknowledged),
 		cmocka_unit_test(of_two_nodes_of_one_name_the_older_one_stays),
+		cmocka_unit_test(of_two_as_old_the_epochs_decide),
+		cmocka_unit_test(who_is_in_a_dead_epoch_is_told),
 		cmocka_unit_test(hello_says_what_this_node_is_and_has_received),
 		cmocka_unit_test(who_is_out_of_step_confirms_nothing),
 		cmocka_unit_test(a_hello_shows_that_the_last_messages_are_missing),

@@ -83,7 +83,7 @@ static void put_digest(struct message *m, uint8_t flags, uint64_t count, uint64_
 
 static void deliver(struct fixture *f, uint64_t seq, struct message *m)
 {
-	receiver_data(&f->r, &f->b, seq, false, m->buf, m->o.len);
+	receiver_data(&f->r, &f->b, seq, false, cts_crc32c(0, m->buf, m->o.len), m->buf, m->o.len);
 }
 
 /* Message seq sets entry seq, and settles what is below floor. */
@@ -129,16 +129,42 @@ static void nothing_is_applied_before_it_has_a_start(void **state)
 	destroy(f);
 }
 
+/* A number is used once in an epoch: its owner was reverted, or there are two of it. */
+static void another_message_of_the_same_number_ends_the_stream(void **state)
+{
+	for (uint64_t seq = 1; seq <= 4; seq += 3) {   /* of one that was applied, and that waits */
+		struct fixture *f = create(CTS_MODE_FTFW, 1);
+		struct message m;
+
+		data(f, 1);
+		data(f, 2);
+		data(f, 4);
+		assert_false(f->r.forked);
+		begin(&m, 0);
+		put_entry(&m, 1, 99);
+		deliver(f, seq, &m);
+		assert_true(f->r.forked);
+		assert_true(receiver_ack_due(&f->r, &f->b));
+		assert_false(receiver_holds(&f->r));
+		data(f, 3);
+		receiver_start(&f->r, &f->b, 9);
+		data(f, 9);
+		assert_int_equal(f->b.st.recv_upserts, 2);
+		receiver_epoch(&f->r, &f->b, 7, false);
+		receiver_start(&f->r, &f->b, 1);
+		deliver(f, 1, &m);                     /* the numbers begin anew */
+		assert_int_equal(f->b.st.recv_upserts, 3);
+		destroy(f);
+	}
+}
+
 static void a_message_counts_once(void **state)
 {
 	struct fixture *f = create(CTS_MODE_FTFW, 1);
-	struct message m;
 
 	data(f, 1);
 	data(f, 2);
-	begin(&m, 0);
-	put_entry(&m, 1, 99);                /* older than what is here */
-	deliver(f, 1, &m);
+	data(f, 1);                          /* older than what is here */
 	assert_int_equal(f->b.st.duplicates, 1);
 	assert_int_equal(cts_cache_entry(f->r.replica.cache, 1)->seq, 1);
 	assert_int_equal(f->b.st.recv_upserts, 2);
@@ -255,10 +281,10 @@ static void one_can_ask_for_an_acknowledgement(void **state)
 	struct message m;
 
 	begin(&m, 0);
-	receiver_data(&f->r, &f->b, 1, true, m.buf, m.o.len);
+	receiver_data(&f->r, &f->b, 1, true, cts_crc32c(0, m.buf, m.o.len), m.buf, m.o.len);
 	assert_true(receiver_ack_due(&f->r, &f->b));
 	receiver_acked(&f->r, &f->b);
-	receiver_data(&f->r, &f->b, 1, true, m.buf, m.o.len);        /* a duplicate asks, too */
+	receiver_data(&f->r, &f->b, 1, true, cts_crc32c(0, m.buf, m.o.len), m.buf, m.o.len);        /* a duplicate asks, too */
 	assert_true(receiver_ack_due(&f->r, &f->b));
 	destroy(f);
 }
@@ -659,6 +685,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_applied_before_it_has_a_start),
 		cmocka_unit_test(a_message_counts_once),
+		cmocka_unit_test(another_message_of_the_same_number_ends_the_stream),
 		cmocka_unit_test(what_overtakes_waits_for_its_turn),
 		cmocka_unit_test(what_does_not_come_in_time_is_a_gap),
 		cmocka_unit_test(too_many_that_overtake_are_not_waited_for),

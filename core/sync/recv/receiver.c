@@ -101,10 +101,13 @@ static size_t records_prepare(const struct replica *r, struct cts_wire_in *in, s
 }
 
 /* Everything below the floor was sent again in messages up to this one. */
-static void settle(struct receiver *r, struct base *b, uint64_t floor)
+static void settle(struct receiver *r, struct base *b, uint64_t seq, uint64_t floor)
 {
+	uint64_t first = r->gaps.range[0].from;
 	unsigned int closed = gaps_settle(&r->gaps, floor);
 
+	if (closed || r->gaps.range[0].from != first)
+		r->moved = seq;
 	b->st.gaps_closed += closed;
 	if (closed && !r->gaps.n)
 		ack_at_once(r, b);
@@ -135,7 +138,7 @@ static void apply(struct receiver *r, struct base *b, uint64_t seq, const uint8_
 	if (seq > r->high)
 		r->high = seq;
 	if (!in.bad && r->gaps.n)
-		settle(r, b, seq - below);
+		settle(r, b, seq, seq - below);
 	if (r->digest.buf)
 		digest_read(r, b, seq, r->digest);
 	if (!base_reliable(b))
@@ -201,6 +204,9 @@ static void reorder_expire(struct receiver *r, struct base *b)
 	r->reorder_ns = NEVER;
 }
 
+static void message_read(struct receiver *r, struct base *b, uint64_t seq, const uint8_t *body,
+			 size_t len);
+
 static void keep(struct receiver *r, struct base *b, uint64_t seq, const uint8_t *body,
 		 size_t len)
 {
@@ -214,7 +220,7 @@ static void keep(struct receiver *r, struct base *b, uint64_t seq, const uint8_t
 	case REORDER_FULL:
 		b->st.reorder_overflow++;
 		reorder_expire(r, b);
-		receiver_data(r, b, seq, false, body, len);
+		message_read(r, b, seq, body, len);
 		return;
 	case REORDER_NOMEM:
 		return;  /* as if it was lost */
@@ -231,21 +237,31 @@ static void receiver_stop(struct receiver *r)
 	reorder_drop(&r->reorder, UINT64_MAX);
 	gaps_clear(&r->gaps);
 	compare_reset(&r->compare);
-	r->start = r->high = r->known_last = r->equal_at = 0;
+	r->start = r->high = r->moved = r->known_last = r->equal_at = 0;
 	r->unacked = 0;
 	r->differs = r->lossy = r->detached = false;
 	r->reorder_ns = NEVER;
 }
 
-void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_now,
-		   const uint8_t *body, size_t len)
+/* Was another message sent under this number? A number is used once in an epoch. */
+static bool is_other(struct receiver *r, uint64_t seq, uint32_t sum)
+{
+	bool same = r->check[seq % CHECKS].seq == (uint32_t)seq;
+
+	if (same && r->check[seq % CHECKS].sum != sum)
+		return true;
+	if (!same && seq > r->high) {
+		r->check[seq % CHECKS].seq = (uint32_t)seq;
+		r->check[seq % CHECKS].sum = sum;
+	}
+	return false;
+}
+
+static void message_read(struct receiver *r, struct base *b, uint64_t seq, const uint8_t *body,
+			 size_t len)
 {
 	uint64_t ahead = base_reliable(b) ? AHEAD_MAX : AHEAD_LOSSY_MAX;
 
-	if (!r->start)
-		return;
-	if (ack_now && base_reliable(b))
-		ack_at_once(r, b);
 	if (seq <= r->high) {
 		b->st.duplicates++;
 		if (b->faults && b->faults->apply_late)
@@ -264,6 +280,20 @@ void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_no
 	}
 	apply(r, b, seq, body, len);
 	reorder_drain(r, b);
+}
+
+void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_now, uint32_t sum,
+		   const uint8_t *body, size_t len)
+{
+	if (!r->start)
+		return;
+	if (is_other(r, seq, sum)) {
+		receiver_fork(r, b);
+		return;
+	}
+	if (ack_now && base_reliable(b))
+		ack_at_once(r, b);
+	message_read(r, b, seq, body, len);
 }
 
 /* Where messages are acknowledged, the sender asks for what nobody acknowledges. */
@@ -293,10 +323,18 @@ void receiver_fini(struct receiver *r)
 	replica_fini(&r->replica);
 }
 
+void receiver_fork(struct receiver *r, struct base *b)
+{
+	receiver_stop(r);
+	r->forked = true;
+	ack_at_once(r, b);
+}
+
 void receiver_epoch(struct receiver *r, struct base *b, uint64_t epoch, bool lost)
 {
 	receiver_stop(r);
-	r->complete = false;
+	memset(r->check, 0, sizeof(r->check));
+	r->complete = r->forked = false;
 	r->ack_ns = b->now;
 	replica_epoch(&r->replica, b, epoch, lost);
 }
@@ -310,8 +348,8 @@ void receiver_start(struct receiver *r, struct base *b, uint64_t start)
 		r->detached = r->start;
 		return;
 	}
-	if (start <= r->start)
-		return;  /* the one it goes by, or one that was overtaken */
+	if (start <= r->start || r->forked)
+		return;  /* the one it goes by, or one that was overtaken, or there is no way on */
 	receiver_stop(r);
 	r->start = start;
 	r->high = high > start - 1 ? high : start - 1;

@@ -24,6 +24,7 @@
 #define AHEAD_MAX 4096u              /* no window is so far ahead of what was acknowledged */
 #endif
 #define AHEAD_LOSSY_MAX (1u << 20)   /* ... and without acknowledgements no outage is so long */
+#define CHECKS 1024u                 /* messages whose checksums are remembered */
 
 struct receiver {
 	struct replica replica;
@@ -32,6 +33,7 @@ struct receiver {
 	struct gaps gaps;
 	uint64_t start;              /* start sequence that the owner named; 0: none */
 	uint64_t high;               /* applied, but for gaps */
+	uint64_t moved;              /* the last message that settled gaps */
 	uint64_t known_last;         /* without acknowledgements: the highest that was sent */
 	uint64_t reorder_ns;         /* deadline of what is missing; NEVER: nothing is */
 	unsigned int unacked;
@@ -44,6 +46,8 @@ struct receiver {
 	bool lossy;                  /* messages were lost, and nobody repairs that */
 	bool detached;               /* the owner does not wait for us now */
 	bool pulls;                  /* differences are pulled (startup_resync, or asked for) */
+	bool forked;                 /* two messages of one number: the owner was reverted, or copied */
+	struct { uint32_t seq, sum; } check[CHECKS];   /* of what came last; seq 0: none */
 	uint64_t gaps_opened;
 };
 
@@ -54,8 +58,10 @@ void receiver_epoch(struct receiver *r, struct base *b, uint64_t epoch, bool los
 /* The owner's window counts us in from start on; 0: it does not count us in now. What
  * comes is applied all the same, but what gets lost is not repaired. */
 void receiver_start(struct receiver *r, struct base *b, uint64_t start);
-/* A DATA message. */
-void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_now,
+/* The owner was reverted, or copied: it has to begin a new epoch. */
+void receiver_fork(struct receiver *r, struct base *b);
+/* A DATA message; sum: the checksum of all of it. */
+void receiver_data(struct receiver *r, struct base *b, uint64_t seq, bool ack_now, uint32_t sum,
 		   const uint8_t *body, size_t len);
 /* A HELLO says what was sent last. */
 void receiver_last(struct receiver *r, struct base *b, uint64_t last);

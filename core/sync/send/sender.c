@@ -155,6 +155,9 @@ static size_t message_build(struct sender *s, struct building *b, unsigned int *
 	size_t len;
 	bool more;
 
+	if (table_waiting(&s->table))
+		m->since_ns = s->table.drained_ns;
+
 	/* The digest is the last record, as it is of all before it. */
 	cts_wire_begin(&out, b->buf, b->size - (b->digest ? DIGEST_BYTES : 0));
 	cts_put_u16(&out, 0);  /* the floor, known in the end */
@@ -204,6 +207,17 @@ static bool sender_flush(struct sender *s)
 	}
 	s->unsent_first = 0;
 	return true;
+}
+
+uint64_t sender_waiting_since(const struct sender *s)
+{
+	const struct window *w = &s->window;
+	uint64_t since = table_waiting(&s->table) ? s->table.drained_ns : 0, built;
+
+	if (!s->unsent_n)
+		return since;
+	built = w->ring[(w->last + 1 - s->unsent_n) % WINDOW_MESSAGES].since_ns;
+	return since && since < built ? since : built;
 }
 
 static size_t transport_size(const struct sender *s)
@@ -357,6 +371,11 @@ bool sender_run(struct sender *s, uint64_t *lagging)
 	table_release_held_back(&s->table, s->base);
 	transfer_refresh(&s->transfer, &s->table, s->base);
 	judge_size(s, transport);
+	if (s->table.dropped) {
+		s->table.dropped = false;
+		s->dropped_at = s->window.last;
+		s->digest_ns = s->base->now;
+	}
 	size = size_of(&s->size, transport);
 	again = answer_step(&s->answer, &s->table, s->base);
 	if (s->was_busy && !is_busy(s))
@@ -439,6 +458,7 @@ void sender_renew(struct sender *s, bool forget)
 	transfer_reset(&s->transfer);
 	answer_reset(&s->answer);
 	s->unsent_n = s->unsent_first = 0;
+	s->dropped_at = 0;
 	if (forget)
 		s->table.ready = false;
 }

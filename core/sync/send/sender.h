@@ -29,6 +29,7 @@ struct sender {
 	struct size size;            /* of messages */
 	uint64_t digest_ns;          /* when the next one is due */
 	bool digest_wanted;          /* a receiver is not known to be equal */
+	uint64_t dropped_at;         /* tombstones were dropped then: who was equal later has no such */
 	bool was_busy;               /* in the last run: a repair or a transfer */
 	bool blocked;                /* the window kept something from being sent */
 	bool listeners;              /* somebody is there; else messages are numbered, and that is all */
@@ -56,10 +57,7 @@ static inline uint64_t sender_last_handed(const struct sender *s)
 {
 	return s->window.last - s->unsent_n;
 }
-/* Since when entries wait to be sent; 0: none do. */
-static inline uint64_t sender_waiting_since(const struct sender *s)
-{
-	return table_waiting(&s->table) ? s->table.drained_ns : 0;
-}
+/* Since when changes wait to be sent, or to be taken by the transport; 0: none do. */
+uint64_t sender_waiting_since(const struct sender *s);
 
 #endif

@@ -71,7 +71,18 @@ void table_dirty(struct table *t, struct base *b, uint32_t ref)
 	dirty_push(t, b, ref);
 }
 
-/* Entries come here in the order in which they were made. */
+/* It was due then: this process may have been stopped since. */
+static void waits_since(struct table *t, const struct base *b, uint32_t due)
+{
+	int32_t late = (int32_t)(age_of(b) - due);
+	uint64_t since = due * (SECOND / CTS_AGE_HZ);
+
+	if (late > 0 && since < t->drained_ns)
+		t->drained_ns = since;
+}
+
+/* Entries come here in the order in which they were made. One that was deleted meanwhile and
+ * made again is younger than those behind it, and goes to the end. */
 void table_release_held_back(struct table *t, struct base *b)
 {
 	uint32_t ref;
@@ -79,13 +90,20 @@ void table_release_held_back(struct table *t, struct base *b)
 	while ((ref = t->held_back.head)) {
 		struct cts_entry *e = entry_of(t, ref);
 
-		if (age_of(b) - e->created < t->min_age && !(e->flags & F_TOMBSTONE))
-			return;
+		if (age_of(b) - e->created < t->min_age && !(e->flags & F_TOMBSTONE)) {
+			if (!(e->flags & F_REVIVED))
+				return;
+			e->flags &= ~F_REVIVED;
+			queue_pop(t, &t->held_back);
+			queue_push(t, &t->held_back, ref);
+			continue;
+		}
 		queue_pop(t, &t->held_back);
-		e->flags &= ~F_HELD_BACK;
+		e->flags &= ~(F_HELD_BACK | F_REVIVED);
 		if (!(e->flags & F_TOMBSTONE))
 			t->unsent++;
 		dirty_push(t, b, ref);
+		waits_since(t, b, e->created + t->min_age);
 	}
 }
 
@@ -219,6 +237,8 @@ static void revive(struct table *t, struct base *b, struct cts_entry *e)
 {
 	e->flags &= ~(F_TOMBSTONE | F_SETTLED);
 	e->created = age_of(b);
+	if (e->flags & F_HELD_BACK)
+		e->flags |= F_REVIVED;
 	t->tombstones--;
 	if (!e->seq && !(e->flags & F_HELD_BACK))
 		t->unsent++;
@@ -272,6 +292,7 @@ void table_delete(struct table *t, struct base *b, uint32_t ref)
 		t->unsent--;
 	if (t->tombstones > t->tombstones_max && !(e->flags & (F_LINKED | F_HELD_BACK | F_LOST))) {
 		b->st.tombstones_dropped++;  /* not in the sums any more: the comparison finds it */
+		t->dropped = true;
 		entry_free(t, ref);
 		return;
 	}

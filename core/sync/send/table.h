@@ -21,6 +21,7 @@
 #define F_LINKED    0x10u            /* in the dirty queue, DIRTY or not any more */
 #define F_LOST      0x20u            /* in the retransmit queue: its message was lost */
 #define F_SETTLED   0x40u            /* a tombstone that goes when it leaves the queue */
+#define F_REVIVED   0x80u            /* held back, and younger than its place in the queue */
 
 /* First in, first out, linked by entry.next. */
 struct queue {
@@ -46,6 +47,7 @@ struct table {
 	uint64_t missing_now;        /* ... since the last reading ended: what the next one begins with */
 	uint64_t drained_ns;         /* when the dirty queue was last empty */
 	uint32_t min_age;            /* in 1/CTS_AGE_HZ s */
+	bool dropped;                /* a tombstone was, and nobody knows that yet */
 	bool ready;                  /* the kernel's table was read */
 };
 

@@ -137,7 +137,7 @@ struct sent *window_open(struct window *w, bool reliable, uint64_t now)
 	struct sent *s = window_slot(w, ++w->last);
 
 	*s = (struct sent){ .seq = w->last, .refs = s->refs, .max = s->max, .sent_ns = now,
-			    .unacked_by = reliable ? w->members : 0 };
+			    .since_ns = now, .unacked_by = reliable ? w->members : 0 };
 	return s;
 }
 
@@ -158,10 +158,12 @@ bool window_note(struct sent *s, uint32_t ref)
 
 void window_resent(struct window *w, struct table *t, uint64_t before)
 {
-	struct sent *s = window_slot(w, before);
+	struct sent *s = window_slot(w, before), *again = window_slot(w, w->last);
 
 	if (s->seq != before || !s->resending)
 		return;
+	if (s->since_ns < again->since_ns)
+		again->since_ns = s->since_ns;
 	s->resending--;
 	settle_if_done(w, t, s);
 }
@@ -332,8 +334,8 @@ uint64_t window_unacked_since(const struct window *w, unsigned int i, uint64_t *
 			continue;
 		(*messages)++;
 		*records += s->lost ? s->resending : s->n;
-		if (!since || s->sent_ns < since)
-			since = s->sent_ns;
+		if (!since || s->since_ns < since)
+			since = s->since_ns;
 	}
 	return since;
 }

@@ -32,6 +32,7 @@ struct sent {
 	uint64_t seq;                /* 0: free */
 	uint64_t unacked_by;         /* receivers, by index */
 	uint64_t sent_ns;
+	uint64_t since_ns;           /* nothing in it was changed before */
 	uint32_t bytes;              /* with PACE_OVERHEAD */
 	uint32_t n, max;
 	uint32_t *refs;              /* owned: entries that it carried */
@@ -103,7 +104,7 @@ uint64_t window_lowest_holders(const struct window *w);
 /* A new message; note what it carries, then close it. */
 struct sent *window_open(struct window *w, bool reliable, uint64_t now);
 bool window_note(struct sent *s, uint32_t ref);
-/* An entry that was lost with message before is in a message again. */
+/* An entry that was lost with message before is in a message again: the last one. */
 void window_resent(struct window *w, struct table *t, uint64_t before);
 void window_close(struct window *w, struct table *t, struct sent *s, size_t len, bool ack_now);
 
@@ -123,7 +124,8 @@ void window_probed(struct window *w, uint64_t now);
 bool window_probe_unanswered(const struct window *w);
 /* A receiver that did not acknowledge for UNANSWERED_NS; -1: none. */
 int window_unanswered(const struct window *w, uint64_t now);
-/* Since when receiver i lacks something that was sent; 0: it has acknowledged all. */
+/* When receiver i may have begun to lack something that was sent by now: the oldest change
+ * in what it has not acknowledged; 0: it has acknowledged all. */
 uint64_t window_unacked_since(const struct window *w, unsigned int i, uint64_t *messages,
 			      uint64_t *records);
 
