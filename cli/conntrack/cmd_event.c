@@ -146,7 +146,7 @@ static int watch_failed(const struct watch *w, int err)
 static int show_events(struct cmdline *cl)
 {
 	const struct cts_events_conf conf = { .types = cmdline_has(cl, OPT_RESYNC) ? 0 : cl->events,
-					      .receive_buffer = cl->buffer_size };
+					      .receive_buffer = 2 * cl->buffer_size };
 	struct watch w = { .cl = cl, .printer = printer_open(cl), .sigfd = -1 };
 	int status = EXIT_OK;
 

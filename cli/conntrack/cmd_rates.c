@@ -137,7 +137,7 @@ static int rates_run(struct rates *r)
 {
 	const unsigned int known = 1u << CTS_EVENT_NEW | 1u << CTS_EVENT_DESTROY;
 	const struct cts_events_conf conf = { .types = r->cl->events & known,
-					      .receive_buffer = r->cl->buffer_size };
+					      .receive_buffer = 2 * r->cl->buffer_size };
 	uint64_t every_ms = r->cl->question.every_ms ? r->cl->question.every_ms : EVERY_DEFAULT_MS;
 
 	r->sigfd = signals_open();

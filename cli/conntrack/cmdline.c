@@ -195,9 +195,8 @@ static void bad_option(const struct cmdline *cl, const struct scan *s, bool argu
 {
 	if (!s->letter)
 		die_at(&cl->at, EXIT_PARAMETER,
-		       argument_missing ? "option `%.*s' requires an argument" :
-					  "unknown option `%.*s'",
-		       (int)strcspn(s->word, "="), s->word);
+		       argument_missing ? "option `%s' requires an argument" :
+					  "unknown option `%s'", s->word);
 	die_at(&cl->at, EXIT_PARAMETER,
 	       argument_missing ? "option `-%c' requires an argument" :
 				  "unknown option `-%c'", s->letter);
@@ -225,9 +224,13 @@ static void complete_flow(struct cmdline *cl)
 
 static void check_zero(const struct cmdline *cl)
 {
-	uint64_t filters = ~(OPT_BIT(OPT_ZERO) | OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FAMILY) |
-			     OPT_BIT(OPT_LABELMAP) | OPT_BIT(OPT_NAT_RANGE) |
-			     OPT_BIT(OPT_BY) | OPT_BIT(OPT_TOP) | OPT_BIT(OPT_SORT));
+	/* Translations may be chosen, as ever, though the counters of all go to zero. A mask
+	 * goes with its address. */
+	uint64_t filters = ~(OPT_BIT(OPT_SRC_NAT) | OPT_BIT(OPT_DST_NAT) | OPT_BIT(OPT_ANY_NAT) |
+			     OPT_BIT(OPT_MASK_SRC) | OPT_BIT(OPT_MASK_DST) | OPT_BIT(OPT_ZERO) |
+			     OPT_BIT(OPT_OUTPUT) | OPT_BIT(OPT_FAMILY) | OPT_BIT(OPT_LABELMAP) |
+			     OPT_BIT(OPT_NAT_RANGE) | OPT_BIT(OPT_BY) | OPT_BIT(OPT_TOP) |
+			     OPT_BIT(OPT_SORT));
 
 	if (cmdline_has(cl, OPT_ZERO) && (cl->given & filters || cl->proto_given))
 		die_at(&cl->at, EXIT_PARAMETER, "Can't use -z with filtering parameters");
@@ -277,6 +280,7 @@ void cmdline_parse(struct parser *p, struct cmdline *cl, const struct place *at,
 	if (cl->command->id != CMD_HELP)
 		proto_options_check(cl);
 	check_zero(cl);
+	options_check_masks(cl);
 	question_check(cl);
 	complete_flow(cl);
 }
@@ -290,6 +294,7 @@ void cmdline_parse_selection(struct parser *p, struct cmdline *cl, const struct 
 	cl->selection_only = true;
 	take_words(p, cl, argc, argv);
 	options_check(cl);
+	options_check_masks(cl);
 	proto_options_check(cl);
 	complete_flow(cl);
 }

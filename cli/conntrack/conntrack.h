@@ -29,11 +29,12 @@ enum command_id {
 	CMD_HELP, CMD_COUNT, CMD_STATS, CMD_VERSION, CMD_LOAD, CMD_TOP, CMD_MAX, CMD_NONE = CMD_MAX
 };
 
+/* In the order in which one that a command does not take is named. */
 enum option_id {
 	OPT_ORIG_SRC, OPT_ORIG_DST, OPT_REPLY_SRC, OPT_REPLY_DST, OPT_PROTO, OPT_TIMEOUT,
 	OPT_STATUS, OPT_ZERO, OPT_EVENT_MASK, OPT_TUPLE_SRC, OPT_TUPLE_DST, OPT_MASK_SRC,
-	OPT_MASK_DST, OPT_NAT_RANGE, OPT_MARK, OPT_SECMARK, OPT_ID, OPT_FAMILY, OPT_SRC_NAT,
-	OPT_DST_NAT, OPT_ANY_NAT, OPT_OUTPUT, OPT_BUFFER_SIZE, OPT_ZONE, OPT_LABEL,
+	OPT_MASK_DST, OPT_NAT_RANGE, OPT_MARK, OPT_ID, OPT_FAMILY, OPT_SRC_NAT, OPT_DST_NAT,
+	OPT_OUTPUT, OPT_SECMARK, OPT_BUFFER_SIZE, OPT_ANY_NAT, OPT_ZONE, OPT_LABEL,
 	OPT_LABEL_ADD, OPT_LABEL_DEL, OPT_ORIG_ZONE, OPT_REPLY_ZONE, OPT_LABELMAP,
 	OPT_KEEP_GOING, OPT_DRY_RUN, OPT_FILTER_FILE, OPT_RESYNC, OPT_HELPER,
 	OPT_BY, OPT_TOP, OPT_SORT, OPT_LIMIT, OPT_EVERY, OPT_INTERVALS,
@@ -123,7 +124,7 @@ struct cmdline {
 	unsigned int events;        /* bits 1 << CTS_EVENT_* */
 	unsigned int output;        /* enum output_word */
 	struct nat_arg snat, dnat, anynat;
-	uint64_t buffer_size;
+	uint64_t buffer_size;       /* as setsockopt(2) takes it: the kernel gives twice as much */
 	uint32_t labels[LABEL_WORDS], label_add[LABEL_WORDS], label_del[LABEL_WORDS];
 	bool label_del_all;
 	bool label_impossible;      /* -l names a bit that no kernel has */
@@ -217,6 +218,8 @@ struct option_row {
 };
 extern const struct option_row option_rows[OPT_MAX];
 void options_check(const struct cmdline *cl);
+/* A mask needs the address that it is for. */
+void options_check_masks(const struct cmdline *cl);
 /* Without a command no option is allowed. */
 void options_refuse(const struct cmdline *cl);
 

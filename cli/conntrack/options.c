@@ -152,6 +152,11 @@ void options_check(const struct cmdline *cl)
 	int i, column = options_column(cl);
 	bool pair = false;
 
+	/* Said before an option that the command does not take. */
+	if (cmdline_has(cl, OPT_ANY_NAT) &&
+	    (cmdline_has(cl, OPT_SRC_NAT) || cmdline_has(cl, OPT_DST_NAT)))
+		die_at(&cl->at, EXIT_PARAMETER,
+		       "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
 	for (; left; left &= left - 1) {
 		bool given;
 		char rule;
@@ -170,15 +175,15 @@ void options_check(const struct cmdline *cl)
 	}
 	if (pair)
 		pair_check(cl);
+	if (cmdline_has(cl, OPT_LABEL_ADD) && cmdline_has(cl, OPT_LABEL_DEL))
+		die_at(&cl->at, EXIT_OTHER,
+		       "cannot use --label-add and --label-del at the same time");
+}
+
+void options_check_masks(const struct cmdline *cl)
+{
 	if (cmdline_has(cl, OPT_MASK_SRC) && !cmdline_has(cl, OPT_ORIG_SRC))
 		die_at(&cl->at, EXIT_PARAMETER, "Can't use --mask-src without --src");
 	if (cmdline_has(cl, OPT_MASK_DST) && !cmdline_has(cl, OPT_ORIG_DST))
 		die_at(&cl->at, EXIT_PARAMETER, "Can't use --mask-dst without --dst");
-	if (cmdline_has(cl, OPT_ANY_NAT) &&
-	    (cmdline_has(cl, OPT_SRC_NAT) || cmdline_has(cl, OPT_DST_NAT)))
-		die_at(&cl->at, EXIT_PARAMETER,
-		       "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
-	if (cmdline_has(cl, OPT_LABEL_ADD) && cmdline_has(cl, OPT_LABEL_DEL))
-		die_at(&cl->at, EXIT_OTHER,
-		       "cannot use --label-add and --label-del at the same time");
 }

@@ -344,16 +344,16 @@ void proto_options_check(struct cmdline *cl)
 	}
 	for (enum proto_option_id po = PO_MASK_SPORT; po <= PO_TUPLE_DPORT; po++)
 		refuse(cl, po);
+	if (create)
+		need_values(cl, proto);
 	if (whole && proto & (P_PORTS | P_GRE))
 		need_ports(cl);
 	if (whole && proto & (P_ICMP | P_ICMPV6)) {
 		need(cl, PO_ICMP_TYPE);
 		need(cl, PO_ICMP_CODE);
 	}
-	if (create) {
-		need_values(cl, proto);
+	if (create)
 		return;
-	}
 	refuse(cl, PO_ROLE);
 	if (id == CMD_UPDATE && cl->selection_only)  /* there it is a value to set */
 		refuse(cl, PO_STATE);
