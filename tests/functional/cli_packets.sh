@@ -20,7 +20,7 @@ other() { ip netns exec "$ns" "$oracle" "$@" 2>"$tmp/err"; }
 # timeouts run, and the count of uses changes by the moment
 normal() {
 	sed -E -e 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )[0-9]+ /\1T /' -e 's/use=[0-9]+/use=N/' \
-	    -e 's/-t [0-9]+/-t T/' -e 's/ id=[0-9]{4,}/ id=N/' -e 's/packets=[0-9]+ bytes=[0-9]+ //g' | sort
+	    -e 's/-t [0-9]+/-t T/' -e 's/<timeout>[0-9]+</<timeout>T</' -e 's/ id=[0-9]{4,}/ id=N/' -e 's/packets=[0-9]+ bytes=[0-9]+ //g' | sort
 }
 
 await() {
