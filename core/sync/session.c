@@ -574,6 +574,9 @@ static void pull_received(struct session *s, struct cts_wire_in *in)
 static void accepted_received(struct session *s, struct peer *p, const struct cts_wire_header *h,
 			      struct cts_wire_in *in)
 {
+	/* It may have gone on without this node meanwhile, and settled what did not come. */
+	if (base_reliable(s->base) && s->base->now - p->last_received_ns >= CONFIRMED_NS)
+		receiver_start(&p->recv, s->base, 0);
 	p->last_received_ns = s->base->now;
 	if (!peer_present(p) && h->type != CTS_MSG_BYE) {
 		peer_event(s->peers, p, PEER_RECEIVED, NULL);

@@ -566,6 +566,23 @@ static void a_hello_counts_once_what_it_names_has_come(void **state)
 	destroy(f);
 }
 
+/* The owner may have given it up meanwhile, and settled what did not come. */
+static void after_silence_a_receiver_needs_another_start(void **state)
+{
+	for (int late = 0; late < 2; late++) {
+		struct fixture *f = create();
+		struct peer *p = accept_peer(f, &them1, 9);
+
+		receiver_start(&p->recv, &f->b, 1);
+		f->b.now += CONFIRMED_NS - !late;
+		hello(f, &them1);
+		assert_int_equal(p->recv.detached, late);
+		receiver_start(&p->recv, &f->b, 5);
+		assert_false(p->recv.detached);
+		destroy(f);
+	}
+}
+
 static void hello_less(struct fixture *f, uint64_t last, uint64_t token)
 {
 	struct hello h = plain_hello;
@@ -799,9 +816,9 @@ static void hello_says_what_this_node_is_and_has_received(void **state)
 	f->b.conf.table_id = 33;
 	f->b.conf.attrs = 6;
 	accept_peer(f, &them1, 9);
-	start(f, US, f->b.epoch, 4);
 	f->b.now += 7 * SECOND;
 	hello(f, &them1);
+	start(f, US, f->b.epoch, 4);
 	f->n_sent = 0;
 	session_run(&f->s);
 	m = find_sent(f, CTS_MSG_HELLO);
@@ -998,6 +1015,7 @@ int main(void)
 		cmocka_unit_test(who_has_more_than_was_sent_shows_that_we_were_reverted),
 		cmocka_unit_test(numbers_that_no_node_sends_are_refused),
 		cmocka_unit_test(a_hello_counts_once_what_it_names_has_come),
+		cmocka_unit_test(after_silence_a_receiver_needs_another_start),
 		cmocka_unit_test(who_says_less_for_long_was_reverted),
 		cmocka_unit_test(who_rests_starts_again_in_time),
 		cmocka_unit_test(a_start_is_repeated_until_it_is_confirmed),
