@@ -429,6 +429,8 @@ static void report_received(struct session *s, struct peer *p, const struct repo
 		return;
 	}
 	p->mismatches = 0;
+	if (r->high < p->report.high)
+		return;  /* one that was overtaken: what it lacked then has come since */
 	peer_event(s->peers, p, PEER_CONFIRMS, NULL);
 	p->report = *r;
 	p->report_ns = b->now;

@@ -138,10 +138,11 @@ void world_quiet(struct world *w)
 	w->asked = false;
 	w->limited = w->small_limit != 0;
 	forget_twins(w);
-	/* Names that nobody has any more are given up, also when they are heard late. */
+	/* What is late says what was, and names that nobody has any more are given up. */
+	if (w->net.late_until > w->now)
+		world_run(w, w->net.late_until);
 	if (w->renamed)
-		world_run(w, (w->now > w->net.late_until ? w->now : w->net.late_until) +
-			     SIM_DEAD_MS * MS);
+		world_run(w, w->now + SIM_DEAD_MS * MS);
 	world_run(w, w->now + 1000 * MS);
 	idle_begin(w);
 	began = w->now;
