@@ -14,15 +14,15 @@
 #include "core/config/conf.h"
 #include "core/config/conf_socket.h"
 
-#define DEPTH_MAX 10u    /* libconfig's own limit of nested @include */
-#define WORD_MAX 4096u   /* longer ones are no path */
+#define DEPTH_MAX 10u  /* libconfig's own limit of nested @include */
+#define WORD_MAX 4096u /* longer ones are no path */
 
 enum token { END, WORD, STRING, SIGN };
 
 struct words {
 	const char *p, *end;
 	enum token token;
-	char word[WORD_MAX];     /* of WORD and STRING */
+	char word[WORD_MAX]; /* of WORD and STRING */
 	char sign;
 };
 
@@ -31,8 +31,8 @@ struct search {
 	char *buf;
 	size_t size;
 	unsigned int depth;
-	unsigned int braces;     /* open since that of control; 0: outside */
-	int found;               /* 0: not yet; 1; -1 with errno ENAMETOOLONG */
+	unsigned int braces; /* open since that of control; 0: outside */
+	int found;           /* 0: not yet; 1; -1 with errno ENAMETOOLONG */
 };
 
 /* -- words of a file -- */

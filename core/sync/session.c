@@ -624,7 +624,8 @@ static bool is_own_token(const struct session *s, uint64_t token)
  * Each sees the other's uptime as it was when it was sent, in whole seconds. Who finds the
  * other clearly older (OLDER_S) can be sure that the other finds itself older, so never
  * both go. Both stay when one thinks them equal and the other does not; so who is a little
- * older and still hears the other, which could have gone by then, takes them for equal, too.
+ * older and still receives from the other, which could have gone by then, takes them for
+ * equal, too.
  */
 static bool other_stays(const struct session *s, const struct hello *h, uint64_t epoch)
 {

@@ -144,7 +144,7 @@ struct sim_node {
 	bool *member;                /* with membership: whom the transport has reported up */
 	uint64_t *apart;             /* ... and since when nothing passes; 0: it does */
 	uint32_t *leaving;           /* ... ids of who left while this node was stopped; 0: nobody */
-	uint16_t *joined;            /* ... the life of each that may be heard */
+	uint16_t *joined;            /* ... the life of each that may be received from */
 	uint64_t sent_messages[16], sent_bytes[16];    /* by type */
 	unsigned int reports[CTS_REPORT_MAX];
 	struct seen *seen;           /* of each node */

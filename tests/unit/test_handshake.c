@@ -743,7 +743,7 @@ static void of_two_nodes_of_one_name_the_older_one_stays(void **state)
 }
 
 /* Where both started at about the same time the epochs decide; one that finds itself a
- * little older gives in to that when it still hears the other after CONTEST_NS. */
+ * little older gives in to that when it still receives from the other after CONTEST_NS. */
 static void of_two_as_old_the_epochs_decide(void **state)
 {
 	static const struct { uint32_t uptime; bool lower, late, out; } c[] = {
@@ -773,8 +773,8 @@ static void of_two_as_old_the_epochs_decide(void **state)
 	}
 }
 
-/* An epoch that is dead here is in use: who is in it was reverted, and is told. */
-static void who_is_in_a_dead_epoch_is_told(void **state)
+/* An epoch that is dead here is in use: who is in it was reverted, and is answered. */
+static void who_is_in_a_dead_epoch_is_answered(void **state)
 {
 	struct fixture *f = create();
 	struct peer *p = accept_peer(f, &them1, 9);
@@ -1022,7 +1022,7 @@ int main(void)
 		cmocka_unit_test(what_is_received_is_acknowledged),
 		cmocka_unit_test(of_two_nodes_of_one_name_the_older_one_stays),
 		cmocka_unit_test(of_two_as_old_the_epochs_decide),
-		cmocka_unit_test(who_is_in_a_dead_epoch_is_told),
+		cmocka_unit_test(who_is_in_a_dead_epoch_is_answered),
 		cmocka_unit_test(hello_says_what_this_node_is_and_has_received),
 		cmocka_unit_test(who_is_out_of_step_confirms_nothing),
 		cmocka_unit_test(a_hello_shows_that_the_last_messages_are_missing),

@@ -152,7 +152,7 @@ static void another_message_of_the_same_number_ends_the_stream(void **state)
 		assert_int_equal(f->b.st.recv_upserts, 2);
 		receiver_epoch(&f->r, &f->b, 7, false);
 		receiver_start(&f->r, &f->b, 1);
-		deliver(f, 1, &m);                     /* the numbers begin anew */
+		deliver(f, 1, &m);                     /* the numbers begin again */
 		assert_int_equal(f->b.st.recv_upserts, 3);
 		destroy(f);
 	}

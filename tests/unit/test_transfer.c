@@ -373,7 +373,7 @@ static void what_does_not_pass_is_tried_later_each_time(void **state)
 			wait = wait * 2 < SIZE_PROBE_MAX_NS ? wait * 2 : SIZE_PROBE_MAX_NS;
 	}
 	assert_int_equal(wait, SIZE_PROBE_MAX_NS);
-	/* When it passes and is lost again, it begins anew. */
+	/* When it passes and is lost again, it begins again. */
 	assert_true(size_passed(&s, 1472));
 	assert_true(size_shrink(&s, 1472, now));
 	assert_int_equal(size_probe_due(&s, 1472, now + SIZE_PROBE_NS), 1472);
