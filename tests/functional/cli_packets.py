@@ -13,7 +13,8 @@ import socket
 import struct
 import sys
 
-UDP_PORTS = (1000, 1001, 1002, 1003, 1004, 1010, 1011, 1012)
+FTP_PORT = 1013  # has the helper
+UDP_PORTS = (1000, 1001, 1002, 1003, 1004, 1010, 1011, 1012, FTP_PORT)
 RAW = (47, 50, 200)
 
 
@@ -85,6 +86,11 @@ def send(targets):
             t.settimeout(20)
             t.connect((to, port))
             kept.append(t)
+            if port == FTP_PORT and to == "10.2.0.2":
+                # An FTP session: the client will take data on port 4000. The helper reads
+                # a line only once it saw the end of another.
+                t.send(b"USER anonymous\r\n")
+                t.send(b"PORT %s,15,160\r\n" % t.getsockname()[0].replace(".", ",").encode())
         echo(family, to)
         # an INIT of SCTP, ports 5000 and 5001
         raw(family, to, 132, struct.pack("!HHIIBBHIIHHI", 5000, 5001, 0, 0, 1, 0, 20, 9, 65536,

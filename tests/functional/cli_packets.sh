@@ -19,7 +19,7 @@ ct() { ip netns exec "$ns" "$ours" "$@" 2>"$tmp/err"; }
 other() { ip netns exec "$ns" "$oracle" "$@" 2>"$tmp/err"; }
 # timeouts run, and the count of uses changes by the moment
 normal() {
-	sed -E -e 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )[0-9]+ /\1T /' -e 's/use=[0-9]+/use=N/' \
+	sed -E -e 's/^[0-9]+ (proto=)/T \1/' -e 's/^((ipv[46] +[0-9]+ )?[a-z0-9]+ +[0-9]+ )[0-9]+ /\1T /' -e 's/use=[0-9]+/use=N/' \
 	    -e 's/-t [0-9]+/-t T/' -e 's/<timeout>[0-9]+</<timeout>T</' -e 's/ id=[0-9]{4,}/ id=N/' -e 's/packets=[0-9]+ bytes=[0-9]+ //g' | sort
 }
 
@@ -60,6 +60,13 @@ ip netns exec "$ns" sh -c 'for t in /proc/sys/net/netfilter/nf_conntrack_*timeou
 ip netns exec "$ns" sysctl -qw net.netfilter.nf_conntrack_checksum=0
 ip netns exec "$ns" nft -f - <<'END' || skip "no NAT in this kernel"
 table inet t {
+	ct helper ftp {
+		type "ftp" protocol tcp;
+	}
+	chain helpers {
+		type filter hook prerouting priority filter;
+		meta nfproto ipv4 tcp dport 1013 ct helper set "ftp"
+	}
 	chain zones {
 		type filter hook prerouting priority raw;
 		udp dport 1010 ct zone set 7
@@ -114,7 +121,7 @@ await grep -q sent "$tmp/send" || { cat "$tmp/send"; fail "not all was sent"; }
 
 other -L -f ipv4 | normal >"$tmp/all4"
 other -L -f ipv6 | grep -v '^icmpv6.*type=13[3-7]' | normal >"$tmp/all6"
-for what in '^tcp ' '^udp ' '^icmp ' '^sctp ' '^gre ' ' 50 T' ' 200 T' 'zone=7' 'zone-orig=8' 'mark=42'; do
+for what in '^tcp ' '^udp ' '^icmp ' '^sctp ' '^gre ' ' 50 T' ' 200 T' 'zone=7' 'zone-orig=8' 'mark=42' 'helper=ftp'; do
 	grep -qE "$what" "$tmp/all4" || fail "no flow with $what"
 done
 grep -q '^icmpv6 ' "$tmp/all6" || fail "no ICMPv6"
@@ -137,6 +144,10 @@ same -L -f ipv4
 same -L -f ipv6
 same -L -f ipv4 -o extended,id
 same -L -o xml -p gre
+# what an FTP session made the kernel expect
+expected() { other -L expect | grep -q 'dport=4000'; }
+await expected || fail "no expectation"
+same -L expect
 for p in tcp udp icmp sctp gre 50 200; do
 	same -L -f ipv4 -p $p
 	same -L -f ipv4 -p $p -o extended
