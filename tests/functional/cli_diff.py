@@ -308,9 +308,14 @@ class Cases:
     def events_case(self, n_lines, line):
         self.filled_at = -100.0
         words = self.words(line)
-        ours, theirs = self.both((self.ours.watch, n_lines, words, self.tmp + b"/ours"),
-                                 (self.theirs.watch, n_lines, words, self.tmp + b"/theirs"))
-        if ours != theirs or len(ours["status"]) > 1:
+        # The other tool's -U, which makes the events, meets an entry twice when its dump
+        # begins again: once more then. What ours does wrong it does again.
+        for _ in range(2):
+            ours, theirs = self.both((self.ours.watch, n_lines, words, self.tmp + b"/ours"),
+                                     (self.theirs.watch, n_lines, words, self.tmp + b"/theirs"))
+            if ours == theirs and len(ours["status"]) == 1:
+                break
+        else:
             self.fail(line, "differs from the other tool", ours, theirs)
 
     def one(self, text, expected):

@@ -10,7 +10,7 @@ flows=3000
 # snapshot NS: a daemon whose random numbers at the start are those of the last one
 snapshot()
 {
-	SAME_RANDOM=64 LD_PRELOAD=$build/tests/functional/.libs/same_random.so daemon "$1" "$1"
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 SAME_RANDOM=64 LD_PRELOAD=$build/tests/functional/.libs/same_random.so daemon "$1" "$1"
 }
 
 wire a b c
