@@ -58,6 +58,8 @@ static const char script_up[] =
 	"link s sb - b sb - 4\n"
 	"ip -n ${N}c addr add 10.0.1.2/32 dev lo; ip -n ${N}c addr add 2001:db8:1::2/128 dev lo nodad\n"
 	"ip -n ${N}s addr add 10.0.2.2/32 dev lo; ip -n ${N}s addr add 2001:db8:2::2/128 dev lo nodad\n"
+	/* none of the client's own ports is in the range of snat: that would be kept */
+	"ip netns exec ${N}c sysctl -q -w net.ipv4.ip_local_port_range='45000 60000'\n"
 	"ways() { ip -n $N$1 route add 10.0.1.2 via 192.168.$2.2;"
 	" ip -n $N$1 route add 10.0.2.2 via 192.168.$3.2;\n"
 	" ip -n $N$1 -6 route add 2001:db8:1::2 via fd00:$2::2;"
