@@ -129,9 +129,11 @@ static int search_file(struct search *s, const char *path);
 
 static void found(struct search *s, const char *value)
 {
-	s->found = strlen(value) < s->size ? 1 : -1;
+	size_t len = strlen(value);
+
+	s->found = len < s->size ? 1 : -1;
 	if (s->found > 0)
-		strcpy(s->buf, value);
+		memcpy(s->buf, value, len + 1);
 	else
 		errno = ENAMETOOLONG;
 }

@@ -750,8 +750,9 @@ void session_receive(struct session *s, unsigned int link, uint32_t peer, const 
 
 /* -- time -- */
 
-/* Does what is sent to p get lost? It is received from and acknowledges nothing for long, or most of
- * what it reports on is missing: a link that stands by may carry a message now and then. */
+/* Does what is sent to p get lost? It is received from and acknowledges nothing for long,
+ * or most of what it reports on is missing: a link that stands by may carry a message now
+ * and then. */
 static bool is_undelivered(const struct session *s, const struct peer *p,
 			   const struct receiver_view *v)
 {
